@@ -36,8 +36,8 @@ devices are named.
 
 ## Write one
 
-Put a file into `questions/` of the project. Its name is that of the question, in small letters,
-digits and `_`. A file with the name of a question of the library takes its place.
+Put a file into `questions/` of the project. The file's name, in lower-case letters, digits and
+`_`, is the question's name. A file with the name of a question of the library takes its place.
 
 ```sql
 -- title: Devices by country
@@ -50,14 +50,14 @@ GROUP BY country
 ORDER BY devices DESC, country
 ```
 
-- The comments at the head are the keys `title` (needed), `text` and `chart`. Two spaces after `--`
+- The comments at the head hold the keys `title` (needed), `text` and `chart`. Two spaces after `--`
   continue the line above.
 - `chart` is `line`, `bar` or `table`, with the columns `x=…` and `y=…`; `by=…` is the column that
   each line or colour stands for. It is a hint for programs that draw; `nxp ask` prints a table.
 - One SELECT of DuckDB follows, over the views of `nxp sql` ([lake](lake.md)): `devices` is the
   newest inventory, `devices_history` all of them. Comments are welcome below its first line.
 - `date` is the day of a row: in UTC for windows, in the tenant's zone for slices.
-- End with an ORDER BY that leaves no row's place to chance, so that two answers can be compared.
+- End with an ORDER BY that decides the place of every row, so that two answers can be compared.
 
 `nxp check` validates the files: a mistake is one line with the file and the line number.
 
@@ -66,7 +66,7 @@ ORDER BY devices DESC, country
 - **Worn batteries**: no field of NQL has it. Run a remote action that reads it; what it returns is
   in `outputs` of `remote_action_executions`.
 - **Programs without a licence**: Nexthink knows use (`software_metering`) and installations
-  (`installed_packages`). How many licences were bought stands in a list of yours.
+  (`installed_packages`). How many licences were bought is in a list of your own.
 - **Entries of the CMDB without a device**: `nxp plan cmdb_devices` sends nothing; afterwards
   `nxp rejects cmdb_devices --raw` lists them as `unmatched`.
 - **Renamed devices**, as soon as two inventories have landed: `SELECT device_uid FROM
