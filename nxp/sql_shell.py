@@ -16,6 +16,9 @@ import duckdb
 from connectors import private
 from connectors.counting import number_of
 from connectors.errors import PipelineError, SqlError
+from connectors.lake.sql_versions import version_hint
+from connectors.lake.sql_views import views_of
+from connectors.quoting import quoted_text
 from nxp.output import print_text, say, text
 from nxp.sql_formats import OutputFormat, StatementSource, fetched, show
 from nxp.sql_words import Words
@@ -33,10 +36,15 @@ MOST_KEPT: Final = 1_000
 HELP: Final = """\
 End a statement with a semicolon; it may have several lines. Tab completes datasets and columns.
 .tables          the datasets, and the other views
-.columns NAME    the columns of one, as DESCRIBE NAME;
+.columns NAME    the columns of one: type and meaning
 .format NAME     how results are shown: table, csv, json, ndjson, markdown
 .help            this text
 .quit            leave, as Ctrl-D; Ctrl-C stops a statement"""
+
+MEANINGS: Final = (
+    "SELECT column_name, data_type, comment AS meaning FROM duckdb_columns() "
+    "WHERE lower(table_name) = {} ORDER BY column_index"
+)
 
 
 @dataclass(slots=True)
@@ -55,6 +63,8 @@ class ShellSession:
             show(result, self.how)
             more = " and more" if result.has_more else ""
             say(f"{number_of(len(result.rows), 'row')}{more}")
+            if hint := version_hint(statement):
+                say(hint)
         except PipelineError as error:
             excerpt = error.excerpt if isinstance(error, SqlError) else ()
             say("\n".join([" ".join(str(error).split()), *map(text, excerpt)]))
@@ -62,6 +72,15 @@ class ShellSession:
             say(f"the system refused: {error.strerror or error}")
         except KeyboardInterrupt:
             say("stopped")
+
+    def columns(self, view: str) -> None:
+        """Show the columns of a view, with what its dataset's YAML says of them."""
+        name = view.strip('"').lower()
+        if name in views_of(self.source.lake.datasets(), self.source.offer()):
+            self.run(MEANINGS.format(quoted_text(name)))
+        else:
+            # It fails, with the names that may be meant.
+            self.run(f"DESCRIBE {view}")
 
     def command(self, line: str) -> bool:
         """Do what a line with a dot asks for; return whether to go on."""
@@ -75,7 +94,7 @@ class ShellSession:
             case ".tables":
                 self.run("SHOW TABLES")
             case ".columns" if argument:
-                self.run(f"DESCRIBE {argument}")
+                self.columns(argument)
             case ".format" if argument in set(OutputFormat) - {OutputFormat.PARQUET}:
                 self.how = OutputFormat(argument)
             case _:

@@ -21,6 +21,7 @@ KEYWORDS: Final = (
         "DESCRIBE",
         "SUMMARIZE",
         "SHOW TABLES",
+        "version_parts",
         "WITH",
         "UNION ALL",
     ),

@@ -21,6 +21,7 @@ from connectors.lake.manifest import SNAPSHOT, Manifest
 from connectors.lake.naming import HISTORY, PATH, VERSIONS, partition_sql
 from connectors.lake.sql_changes import changes_sql, key_in_files
 from connectors.lake.sql_records import ALL_RECORD_VIEWS, PLAIN_PATHS, lasting_record_view
+from connectors.lake.sql_versions import define_version_parts
 from connectors.lake.sql_views import NOTHING, Offered, comment_on, empty_view
 from connectors.lake.storage import advice
 from connectors.lake.stores.store import is_remote
@@ -132,6 +133,7 @@ def _write(
         connection.execute("USE made")
         if folder is not None:
             connection.execute(f"SET file_search_path = {quoted_text(str(folder.resolve()))}")
+        define_version_parts(connection)
         for name, source in views.items():
             connection.execute(f"CREATE VIEW {quoted_name(name)} AS {source}")
             comment_on(connection, name, comments.get(name, {}))

@@ -22,6 +22,7 @@ from connectors.lake.sql_records import (
     listed_files,
     record_view,
 )
+from connectors.lake.sql_versions import define_version_parts
 from connectors.locked_duckdb import first_line
 from connectors.quoting import quoted_name, quoted_text
 
@@ -74,6 +75,7 @@ class Opened:
         Raises:
             PipelineError, duckdb.Error: one that the statement is sure to read cannot be opened.
         """
+        define_version_parts(self._connection)
         for dataset in datasets:
             with self._noted({dataset, dataset + HISTORY} & wanted.names, wanted):
                 self._views += _views(self.lake, dataset, wanted.names)

@@ -108,6 +108,7 @@ def _marks(column: ColumnShown) -> str:
             ("key", column.key),
             ("personal", column.personal),
             ("derived", column.derived),
+            ("version", column.sortable == "version"),
         )
         if holds
     )

@@ -10,6 +10,7 @@ from connectors.counting import number_of
 from connectors.errors import UsageError
 from connectors.lake import Lake
 from connectors.lake.sql_room import Room
+from connectors.lake.sql_versions import version_hint
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
 from connectors.text_files import decode_text, read_text
@@ -64,6 +65,8 @@ def sql(
         was = out.exists()
         count, has_more = source.read(statement, lambda rows: write(rows, how, out, limit))
         say(f"{'replaced' if was else 'wrote'} {out}: {number_of(count, 'row')}")
+    if hint := version_hint(statement):
+        say(hint)
     if has_more:
         say(f"there are more rows than the limit of {limit:,}")
 

@@ -21,7 +21,7 @@ from connectors.errors import SqlError
 from connectors.lake import Lake
 from connectors.lake.query import query_lake
 from connectors.lake.sql_room import Room
-from connectors.lake.sql_views import NOTHING
+from connectors.lake.sql_views import NOTHING, Offered
 from nxp.sql_formats import OutputFormat, StatementSource
 from nxp.sql_shell import ShellSession, split, take_line
 from nxp.sql_table import show_table
@@ -313,6 +313,35 @@ def test_the_shell_runs_statements_of_several_lines_and_goes_on_after_an_error(
     assert shown.err.count("not understood") == 2
     assert not take_line(session, ".quit")
     assert not take_line(session, "exit;")
+
+
+def test_the_shell_shows_what_columns_mean(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+    offer = Offered(comments=lambda _dataset: {"event_id": "Which one. [pieces]"})
+    session = ShellSession(
+        StatementSource(lake, Room(), lambda: offer), OutputFormat.CSV, limit=None
+    )
+    assert take_line(session, ".columns events")
+    assert take_line(session, ".columns evnts")
+    shown = capsys.readouterr()
+    assert "event_id,BIGINT,Which one. [pieces]" in shown.out.splitlines()
+    assert "Did you mean events" in shown.err
+
+
+@pytest.mark.parametrize(
+    "wrong", ["'24.9' <= written", "max(written)", "w.written BETWEEN '1' AND '2'"]
+)
+def test_versions_are_compared_by_their_numbers_and_a_comparison_as_text_is_named(
+    sql: Sql, wrong: str
+) -> None:
+    rows = """SELECT w.written AS build_version FROM
+        (VALUES ('[24, 10, 1]'), ('[24, 9, 2]'), ('25.0'), (NULL)) AS w (written)
+        WHERE version_parts(w.written) > version_parts('24.9.2') ORDER BY version_parts(written)"""
+    right = sql("--format", "csv", rows)
+    assert right.stdout.splitlines() == ["build_version", '"[24, 10, 1]"', "25.0"]
+    assert right.stderr == ""
+    text = wrong.replace("written", "collector_version")
+    hint = sql("FROM (SELECT '1' AS collector_version) AS w SELECT " + text).stderr
+    assert "compare version_parts(collector_version) with version_parts('24.9')" in hint
 
 
 DEVICE_VIEWS = ["devices", "devices_history", "devices_changes"]
