@@ -158,8 +158,8 @@ class Case:
         self.day = datetime.fromisoformat(day).replace(tzinfo=UTC)
         self.end = self.day + days * DAY
         self.change = self.chance.choice(WHOLE_TEXT)
-        # Plain text without a length is only whole if it ends with a line feed.
-        is_open = self.change in {"cr", "no end"}
+        # Plain text without a length is only whole if its last line ends.
+        is_open = self.change == "no end"
         self.packing = self.chance.choice(PACKINGS[is_open:])
         self.broken = self.chance.choice(BREAKS) if self.packing != "plain" else ""
         self.body = self._packed(self._encoded(self._text()))

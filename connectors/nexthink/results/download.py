@@ -4,6 +4,7 @@ These requests carry no retry policy: the loop in this module is the only one th
 """
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,6 +43,7 @@ MAX_REDIRECTS: Final = 5
 _OK: Final = 200
 _PARTIAL: Final = 206
 _RANGE_NOT_SATISFIABLE: Final = 416
+_LINE_BREAK: Final = re.compile(rb"[\r\n]")
 # Encodings of the file itself that storage may declare; any other was added by a proxy.
 _OWN_ENCODINGS: Final = frozenset({"", "identity", "gzip", "x-gzip", "zstd", "aws-chunked"})
 
@@ -78,6 +80,8 @@ class Transfer:
         self._arrived = ReceivedBytes()
         self._etag: str | None = None
         self._last_byte = b""
+        # The first line break of the text, with the byte after it.
+        self._first_break = b""
         self._ceilings = Ceilings(storage.limits)
         self._unpacked = 0
         # The first text, until it is known whether it begins a page; then None.
@@ -112,11 +116,17 @@ class Transfer:
         """Raise if neither a length nor a frame shows the end, and the last record is open."""
         is_proven = self._arrived.total is not None
         is_plain = self.decoder.compression is Compression.NONE
-        if is_plain and not is_proven and self._last_byte not in (b"", b"\n"):
+        ends = (b"", b"\r") if self._is_cr_only else (b"", b"\n")
+        if is_plain and not is_proven and self._last_byte not in ends:
             raise IncompleteResultError(
-                "the result file comes without a length, and its last record does not end: "
-                "its end cannot be proven"
+                "the result file comes without a length, and its last record does not end, so its "
+                "end cannot be proven: request compression ZSTD or GZIP, whose frames show it"
             )
+
+    @property
+    def _is_cr_only(self) -> bool:
+        """Whether lines end in a carriage return alone, by the first one."""
+        return self._first_break.startswith(b"\r") and self._first_break != b"\r\n"
 
     def _recover(self, break_off: BrokenOffError, stalls: int, url: str) -> str:
         """Prepare the next try, and return its URL."""
@@ -142,7 +152,7 @@ class Transfer:
             self.decoder = SniffingDecoder(self._asked)
         self._arrived = ReceivedBytes()
         self._etag = None
-        self._last_byte = b""
+        self._last_byte = self._first_break = b""
         self._unpacked = 0
         self._beginning = b""
 
@@ -210,6 +220,10 @@ class Transfer:
         self._ceilings.check_text(self._unpacked, self.received)
         self._file.write(piece)
         self._last_byte = piece[-1:] or self._last_byte
+        if not self._first_break and (found := _LINE_BREAK.search(piece)):
+            self._first_break = piece[found.start() : found.start() + 2]
+        elif len(self._first_break) == 1:
+            self._first_break += piece[:1]
 
     def _begin(self, response: httpx.Response) -> bool:
         """Prepare for the body of an answer; return False if there is nothing left to read."""
@@ -239,7 +253,8 @@ class Transfer:
         length = headers.get("content-length")
         if length is None and "chunked" not in headers.get("transfer-encoding", "").lower():
             raise IncompleteResultError(
-                "the result file comes without a length, so its end cannot be proven",
+                "the result file comes without a length, so its end cannot be proven: let this "
+                "host pass proxies unchanged, which may remove the length",
                 exchange=evidence_of(response),
             )
         self._arrived.begin(ByteRange.of_whole(length))

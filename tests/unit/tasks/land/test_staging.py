@@ -90,6 +90,7 @@ def test_a_row_that_came_in_two_shards_lands_once_the_latest(tmp_path: Path) -> 
     assert (counts.read, counts.landed, counts.duplicates) == (3, 2, 1)
     counts.check("events")
     assert sum(file.rows for file in staged.files) == 2
+    assert not staged.may_repeat_keys
 
 
 def test_parts_of_time_keep_rows_of_one_key(tmp_path: Path) -> None:
@@ -97,6 +98,7 @@ def test_parts_of_time_keep_rows_of_one_key(tmp_path: Path) -> None:
         tmp_path, "at,id,n\n2026-11-19 01:00:00,a,1\n", "at,id,n\n2026-11-19 13:00:00,a,2\n"
     )
     assert len(rows(staged)) == staged.counts.landed == 2
+    assert staged.may_repeat_keys
 
 
 @pytest.mark.parametrize(

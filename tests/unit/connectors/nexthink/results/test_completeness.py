@@ -147,9 +147,15 @@ def test_text_without_length_has_to_end_a_record(
     other_server.on("GET", FILE, Reply(200, TEXT[:-9], framing="chunked"))
     with pytest.raises(IncompleteResultError, match=r"last record does not end|quoted field"):
         client.nql.download("e1", target, url=url_of(other_server))
-    other_server.on("GET", FILE, Reply(200, b"a,b\n1,2", framing="chunked"))
-    with pytest.raises(IncompleteResultError, match="last record does not end"):
+    for text in (b"a,b\n1,2", b"a,b\r\n1,2\r", b"a,b\r1,2", b"a\n1\r", b'a\r"1\n"\r2'):
+        other_server.on("GET", FILE, Reply(200, text, framing="chunked"))
+        with pytest.raises(IncompleteResultError, match=r"does not end.* request compression"):
+            client.nql.download("e1", target, url=url_of(other_server))
+    # Lines that end in a carriage return alone are as whole as others.
+    for text in (b"a,b\r1,2\r", b"a,b\r\r", b'a\r"1\n"\r', b"a,b\r\n1,2\r\n", b"a\r"):
+        other_server.on("GET", FILE, Reply(200, text, framing="chunked"))
         client.nql.download("e1", target, url=url_of(other_server))
+        assert target.read_bytes() == text
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])
