@@ -98,7 +98,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "devices approve": ("nxp devices approve --plan PLAN --who ann --why 'sold'",),
     "devices delete": ("nxp devices delete --plan PLAN --hash HASH --wait 10m",),
     "devices status": ("nxp devices status", "nxp devices status --plan PLAN --refresh"),
-    "plan": ("nxp plan cmdb_devices", "nxp plan cmdb_devices show"),
+    "plan": ("nxp plan cmdb_devices", "nxp plan show cmdb_devices"),
     "apply": ("nxp apply cmdb_devices", "nxp apply cmdb_devices --plan PLAN"),
     "sync": ("nxp sync cmdb_devices", "nxp sync hr_users --full --approve"),
     "undo": ("nxp undo PLAN",),

@@ -43,9 +43,13 @@ def _whole(_type: object, tokens: Sequence[Token]) -> int:
 
 
 Whole = Annotated[int, Parameter(converter=_whole)]
-Dataset = Annotated[str, Parameter(completer=dataset_names)]
-Sync = Annotated[str, Parameter(completer=sync_names)]
-Action = Annotated[str, Parameter(completer=action_names)]
+Dataset = Annotated[str, Parameter(completer=dataset_names, help="A dataset of the catalogue.")]
+Sync = Annotated[str, Parameter(completer=sync_names, help="A sync of the catalogue.")]
+Action = Annotated[str, Parameter(completer=action_names, help="An action of the catalogue.")]
+QueryId = Annotated[str, Parameter(help="The id of a saved query, such as devices.")]
+RemoteActionId = Annotated[str, Parameter(help="The NQL id of a remote action.")]
+WorkflowId = Annotated[str, Parameter(help="The NQL id of a workflow, or its UUID.")]
+CampaignId = Annotated[str, Parameter(help="The NQL id of a campaign.")]
 Wait = Annotated[
     str | None,
     Parameter(

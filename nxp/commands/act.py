@@ -89,7 +89,7 @@ def show(
 ) -> None:
     """Show a plan of ACTION on one card, for the person who approves it; by default the newest.
 
-    The page that it names has the same and all names, for its owner only.
+    The page that it names shows the same with all names, for its owner only.
     """
     shown = _shown(tenant, action, plan)
     if as_json:
@@ -298,7 +298,7 @@ def self_help(
 
 
 def retire_ledger(
-    ledger: str,
+    ledger: Annotated[str, Parameter(help="The id that the error names.")],
     *,
     why: Annotated[str, Parameter(help="Why it is out of use; it is kept.")],
     tenant: Tenant = None,

@@ -11,7 +11,7 @@ from nxp.output import say
 
 
 def resolve(
-    request: str,
+    request: Annotated[str, Parameter(help="The id of the request.")],
     *,
     found: Annotated[
         Literal["sent", "not-sent"], Parameter(name="--as", help="What you found out.")

@@ -8,14 +8,17 @@ from connectors.errors import UsageError
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
 from nxp.acting import open_own_ledger, print_journal, print_overview
-from nxp.options import Json, Tenant
+from nxp.options import Json, Tenant, action_names
 from nxp.output import print_json, print_table, say
 
 PlanId = Annotated[str | None, Parameter(name="--plan", help="Id of the plan.")]
 
 
 def status(
-    action: str | None = None,
+    action: Annotated[
+        str | None,
+        Parameter(completer=action_names, help="An action of the catalogue; without it, all."),
+    ] = None,
     *,
     plan: PlanId = None,
     targets: Annotated[

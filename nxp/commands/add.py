@@ -30,7 +30,9 @@ def part_names(_context: object) -> list[str]:
 
 
 def add(
-    *name: Annotated[str, Parameter(completer=part_names)],
+    *name: Annotated[
+        str, Parameter(completer=part_names, help="What to copy; without it, list the library.")
+    ],
     all_: Annotated[
         bool, Parameter(name="--all", negative="", help="Add all datasets of the library.")
     ] = False,

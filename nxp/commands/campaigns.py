@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from connectors.nexthink import MOST_TARGETS
 from connectors.nexthink.acting.requests import CampaignRequest, nql_id
 from nxp.options import (
+    CampaignId,
     Json,
     Parameters,
     Tenant,
@@ -29,7 +30,7 @@ Recipients = Annotated[
 
 
 def trigger(
-    campaign_id: str,
+    campaign_id: CampaignId,
     *,
     sids: Annotated[
         tuple[str, ...],
@@ -76,7 +77,7 @@ def trigger(
 
 
 def responses(
-    campaign_id: str | None = None,
+    campaign_id: Annotated[str | None, Parameter(help="The NQL id of a campaign.")] = None,
     *,
     read: Read = None,
 ) -> None:

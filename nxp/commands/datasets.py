@@ -17,7 +17,7 @@ from connectors.settings.tenants import tenant_name
 from connectors.text_files import read_text
 from nxp.catalogue import derived_columns, in_words, landed_columns
 from nxp.described import ColumnShown, described
-from nxp.options import Dataset, Json, Tenant
+from nxp.options import Json, Tenant, dataset_names
 from nxp.output import at_second, print_json, print_table, print_text, say
 from tasks.runs.freshness import freshness_of
 
@@ -25,21 +25,23 @@ _SHOWN = ("watermark", "landed_to", "landed_at", "units", "rows", "empty", "last
 
 
 def datasets(
-    name: Dataset | None = None,
+    name: Annotated[
+        str | None, Parameter(completer=dataset_names, help="The dataset to show; without it, all.")
+    ] = None,
     *,
     nql: Annotated[
         bool, Parameter(negative="", help="Print the saved query to paste into Nexthink.")
     ] = False,
     columns: Annotated[
-        bool, Parameter(negative="", help="Print only what the dataset says of its columns.")
+        bool, Parameter(negative="", help="Print only what the dataset says about its columns.")
     ] = False,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:
     """List all datasets with freshness, rows and last error.
 
-    With NAME, show what it and its columns mean, and its units; with --json, the units, or with
-    --columns the columns.
+    With NAME, show what the dataset and its columns mean, and its units. --json prints the units,
+    or with --columns the columns.
     """
     settings = load_settings()
     if nql and columns:

@@ -35,11 +35,11 @@ def deploy(
 ) -> None:
     """Create, change and remove work pools, deployments and automations, as the files say.
 
-    The schedule of a dataset makes its export and its maintenance; prefect.yaml has all others.
-    A second run changes nothing. Only what has the tag managed:nxp is changed or removed. A
-    schedule paused by hand stays paused. What acts on devices or people, or writes to a tenant, is
-    inactive unless activated; what is active against the file is listed, then switched off. Alerts
-    are sent to the webhook of NXP_ALERT_URL.
+    A dataset's schedule makes the deployments of its export and maintenance; prefect.yaml defines
+    all others. A second run changes nothing. Only what has the tag managed:nxp is changed or
+    removed. A schedule paused by hand stays paused. What acts on devices or people, or writes to a
+    tenant, is inactive unless activated; if it is active and the file says otherwise, it is listed,
+    then switched off. Alerts are sent to the webhook of NXP_ALERT_URL.
     """
     settings = load_settings()
     require("prefect", "nxp deploy")

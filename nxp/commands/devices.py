@@ -43,7 +43,7 @@ def plan(
 ) -> None:
     """Plan the deletion of the devices of a file: which, when last seen, who is left out.
 
-    Nothing is deleted: a person has to approve the plan, and `nxp devices delete --plan` makes it.
+    A person has to approve the plan before `nxp devices delete --plan` carries it out.
     """
     _plan(file, batch, ticket, tenant, as_json=as_json)
 

@@ -15,7 +15,12 @@ from nxp.project.wanted import Wanted, ask, of_address
 
 
 def init(
-    folder: Annotated[Path, Parameter(allow_leading_hyphen=False)] = Path(),
+    folder: Annotated[
+        Path,
+        Parameter(
+            help="The project's folder; it is made if it is missing.", allow_leading_hyphen=False
+        ),
+    ] = Path(),
     *,
     instance: Annotated[
         str | None, Parameter(help="The tenant: its address in the browser, or its instance.")
@@ -32,7 +37,8 @@ def init(
         bool, Parameter(negative="", help="Make a project that runs at once, on nxp sandbox.")
     ] = False,
     yes: Annotated[
-        bool, Parameter(negative="", help="Ask nothing: take the default of what is not given.")
+        bool,
+        Parameter(negative="", help="Ask nothing, and use defaults for what is not given."),
     ] = False,
 ) -> None:
     """Make a project in FOLDER, by default in the current one; no existing file is overwritten.

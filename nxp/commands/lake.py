@@ -44,7 +44,7 @@ def rewrite(
 
 
 def duckdb(
-    file: Path,
+    file: Annotated[Path, Parameter(help="The file to write; an old one is replaced.")],
     *,
     relative: Annotated[
         bool,

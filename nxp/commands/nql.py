@@ -15,7 +15,7 @@ from connectors.settings.installation import load_settings
 from connectors.settings.tenants import load_tenant
 from nxp.answers import nql as answers
 from nxp.client import open_client
-from nxp.options import Json, Parameters, Tenant, parse_parameters
+from nxp.options import Json, Parameters, QueryId, Tenant, parse_parameters
 from nxp.output import print_json, print_table, print_text, say, text
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def execute(
-    query_id: str,
+    query_id: QueryId,
     *,
     parameter: Parameters = (),
     version: Annotated[Literal[1, 2], Parameter(help="Version of the API operation.")] = 2,
@@ -76,7 +76,7 @@ def _executed(result: QueryResult) -> answers.ExecutedQuery:
 
 
 def export(
-    query_id: str,
+    query_id: QueryId,
     *,
     parameter: Parameters = (),
     compression: Annotated[
@@ -95,7 +95,7 @@ def export(
 
 
 def status(
-    export_id: str,
+    export_id: Annotated[str, Parameter(help="The id that nxp nql export has printed.")],
     *,
     url: Annotated[
         bool,
@@ -141,7 +141,7 @@ def status(
 
 
 def download(
-    export: str,
+    export: Annotated[str, Parameter(help="The id of an export, or its URL.")],
     *,
     to: Annotated[Path, Parameter(help="The CSV file to write.")],
     tenant: Tenant = None,

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from connectors.catalogue.names import unknown_queries
 from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
@@ -23,7 +25,11 @@ DIFFERENT = ("differs", "missing")
 HEADS = ("query_id", "outcome", "clause", "file", "tenant")
 
 
-def diff(*name: str, tenant: Tenant = None, as_json: Json = False) -> int:
+def diff(
+    *name: Annotated[str, Parameter(help="A saved query; without any, all.")],
+    tenant: Tenant = None,
+    as_json: Json = False,
+) -> int:
     """Compare saved queries of the tenant with the catalogue's files, by their meaning.
 
     Runs each saved query once (one call of the day's budget), over an empty window where it has

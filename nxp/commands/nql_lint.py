@@ -21,7 +21,11 @@ _STANDARD_INPUT: Final = Path(STANDARD_INPUT)
 
 
 def lint(
-    *file: Annotated[Path, Parameter(allow_leading_hyphen=True)], as_json: Json = False
+    *file: Annotated[
+        Path,
+        Parameter(help="A file of NQL, or a folder; - reads stdin.", allow_leading_hyphen=True),
+    ],
+    as_json: Json = False,
 ) -> int:
     """Check queries without a tenant: line, column, what is wrong, and what may be meant.
 

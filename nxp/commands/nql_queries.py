@@ -16,7 +16,9 @@ from nxp.output import print_json, print_table, print_text, say
 
 
 def queries(
-    query_id: str | None = None,
+    query_id: Annotated[
+        str | None, Parameter(help="The id of a saved query, such as devices.")
+    ] = None,
     *,
     to_paste: Annotated[
         bool,

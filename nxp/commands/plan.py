@@ -18,7 +18,7 @@ PlanId = Annotated[str | None, Parameter(name="--plan", help="With show: id of t
 
 def plan(
     sync: Sync,
-    of: str | None = None,
+    of: Annotated[str | None, Parameter(help="With show: the sync.")] = None,
     /,
     *,
     full: Full = False,

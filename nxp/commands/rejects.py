@@ -11,7 +11,7 @@ from connectors.lake import Lake
 from connectors.lake.rejects import RejectFile, reject_files
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.options import Dataset, Json, Tenant
+from nxp.options import Json, Tenant, dataset_names
 from nxp.output import print_json, print_table, say
 
 CURRENT, LATEST = "current", "latest"
@@ -23,7 +23,9 @@ RunId = Annotated[str | None, Parameter(name="--run", help="List those of one ru
 
 
 def rejects(
-    dataset: Dataset,
+    dataset: Annotated[
+        str, Parameter(completer=dataset_names, help="A dataset or a sync of the catalogue.")
+    ],
     *,
     run: RunId = None,
     rows: Annotated[

@@ -15,6 +15,7 @@ from nxp.client import open_client
 from nxp.options import (
     Json,
     Parameters,
+    RemoteActionId,
     Tenant,
     Wait,
     Whole,
@@ -58,7 +59,7 @@ def list_(
     say(f"{len(found)} remote actions")
 
 
-def show(action_id: str, *, tenant: Tenant = None, as_json: Json = False) -> None:
+def show(action_id: RemoteActionId, *, tenant: Tenant = None, as_json: Json = False) -> None:
     """Describe the remote action ACTION_ID: where it runs, its inputs and outputs."""
     with open_client(tenant) as client:
         found = client.remote_actions.details(action_id).with_nql_id()
@@ -97,7 +98,7 @@ def show(action_id: str, *, tenant: Tenant = None, as_json: Json = False) -> Non
 
 
 def execute(
-    action_id: str,
+    action_id: RemoteActionId,
     *,
     device: Annotated[
         tuple[str, ...],
@@ -171,7 +172,7 @@ def _require_inputs(action_id: str, values: Mapping[str, str], tenant: str | Non
 
 
 def executions(
-    action_id: str | None = None,
+    action_id: Annotated[str | None, Parameter(help="The NQL id of a remote action.")] = None,
     *,
     read: Read = None,
 ) -> None:

@@ -10,14 +10,16 @@ from connectors.errors import UsageError
 from connectors.ledger import open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.options import Dataset, Json, Tenant, Whole
+from nxp.options import Json, Tenant, Whole, dataset_names
 from nxp.output import at_second, print_json, print_table
 
 SHOWN = ("started_at", "dataset", "trigger", "state", "units", "rows_landed", "run_id", "error")
 
 
 def runs(
-    dataset: Dataset | None = None,
+    dataset: Annotated[
+        str | None, Parameter(completer=dataset_names, help="A dataset, sync or action.")
+    ] = None,
     *,
     limit: Annotated[Whole, Parameter(help="How many to list.")] = 20,
     tenant: Tenant = None,

@@ -26,7 +26,7 @@ from connectors.settings.tenants import TenantSettings, load_tenant
 from connectors.text_files import read_text
 from nxp.command_table import help_of
 from nxp.editors.files import FOLDER, KINDS, modeline, read_schema
-from nxp.options import Dataset, Json, Parameters, Tenant, parse_parameters
+from nxp.options import Json, Parameters, Tenant, dataset_names, parse_parameters
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ STDOUT = "-"
 
 
 def learn(
-    dataset: Dataset,
+    dataset: Annotated[
+        str, Parameter(completer=dataset_names, help="The dataset's name: that of its file.")
+    ],
     *,
     query_id: Annotated[
         str | None, Parameter(help='Id of the saved query; by default "#DATASET".')
@@ -98,7 +100,7 @@ def learn(
 
 
 def print_(
-    kind: str | None = None,
+    kind: Annotated[str | None, Parameter(help="A kind of file; without it, list them.")] = None,
     *,
     out: Annotated[
         Path | None,
@@ -129,7 +131,10 @@ def print_(
         print_table(["kind", "file"], list(KINDS.items()))
 
 
-def answers(*operation: str, as_json: Json = False) -> None:
+def answers(
+    *operation: Annotated[str, Parameter(help="An operation, such as export; without it, all.")],
+    as_json: Json = False,
+) -> None:
     """Print the JSON Schema of what OPERATION prints with --json, such as `nql execute`.
 
     Without OPERATION, list the operations; with --json, print all their schemas.

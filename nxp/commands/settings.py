@@ -17,7 +17,7 @@ def settings(*, tenant: Tenant = None, as_json: Json = False) -> None:
     """Show each setting, its value, and where it comes from; secrets are masked.
 
     The variable comes first, then the file that NAME_FILE names, then nxp.toml, then the default.
-    With --tenant, those of the tenant are the profile's. What each one means: docs/settings.md.
+    With --tenant, the tenant's settings are the profile's. What each means: docs/settings.md.
     """
     shown = show_settings(tenant, os.environ)
     if as_json:

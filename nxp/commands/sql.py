@@ -23,7 +23,7 @@ STDIN = "-"
 
 
 def sql(
-    query: str | None = None,
+    query: Annotated[str | None, Parameter(help="One SELECT of DuckDB.")] = None,
     *,
     file: Annotated[Path | None, Parameter(help="Read the statement from this file.")] = None,
     format_: Annotated[
@@ -34,7 +34,7 @@ def sql(
         Path | None,
         Parameter(help="Write to this file, replacing it; its name says the format (.parquet)."),
     ] = None,
-    limit: Annotated[Whole | None, Parameter(help="Stop after so many rows.")] = None,
+    limit: Annotated[Whole | None, Parameter(help="Stop after this many rows.")] = None,
     tenant: Tenant = None,
     as_json: Json = False,
 ) -> None:

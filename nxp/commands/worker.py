@@ -36,7 +36,7 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def worker(
-    pool: str = "nexthink",
+    pool: Annotated[str, Parameter(help="A work pool of Prefect.")] = "nexthink",
     *,
     name: Annotated[str | None, Parameter(help="The worker's name in Prefect.")] = None,
     limit: Annotated[Whole | None, Parameter(help="How many flow runs may run at once.")] = None,

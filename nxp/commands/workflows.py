@@ -19,14 +19,7 @@ from connectors.nexthink.acting.requests import (
 )
 from nxp.answers import acting as answers
 from nxp.client import open_client
-from nxp.options import (
-    Json,
-    Parameters,
-    Tenant,
-    Wait,
-    parse_parameters,
-    read_wait,
-)
+from nxp.options import Json, Parameters, Tenant, Wait, WorkflowId, parse_parameters, read_wait
 from nxp.output import print_json, print_table, say
 from nxp.shown import Read, show_rows
 from nxp.targets import TargetObjects, as_ids, read_devices, read_users
@@ -93,7 +86,7 @@ def list_(
 
 
 def show(
-    workflow_id: str, *, source: Source = None, tenant: Tenant = None, as_json: Json = False
+    workflow_id: WorkflowId, *, source: Source = None, tenant: Tenant = None, as_json: Json = False
 ) -> None:
     """Describe the workflow WORKFLOW_ID, an NQL id or a UUID."""
     with open_client(tenant) as client:
@@ -112,7 +105,7 @@ def show(
 
 
 def trigger(
-    workflow_id: str,
+    workflow_id: WorkflowId,
     *,
     device: Annotated[
         tuple[str, ...],
@@ -159,8 +152,8 @@ def trigger(
 
 
 def resume(
-    workflow: str,
-    execution: str,
+    workflow: WorkflowId,
+    execution: Annotated[str, Parameter(help="The UUID of an execution.")],
     *,
     parameter: Parameters = (),
     source: Source = None,
@@ -195,7 +188,7 @@ def resume(
 
 
 def executions(
-    workflow_id: str | None = None,
+    workflow_id: Annotated[str | None, Parameter(help="The NQL id of a workflow.")] = None,
     *,
     read: Read = None,
 ) -> None:

@@ -32,7 +32,7 @@ class ServiceNowOptions:
     denied_tables: tuple[str, ...] = ()
     """Tables answered with 403."""
     change_every: int = 0
-    """Rows change after so many answered lists; 0 is never."""
+    """Rows change after this many answered lists; 0: never."""
     change_rows: int = 10
     """How many rows change each time."""
     # The setting glide.invalid_query.returns_no_rows of real instances.

@@ -25,25 +25,6 @@ What `--json` prints, field by field: [connector](../connector.md).
 """
 
 
-_WORDS: Final = {
-    "DATASET": "A dataset of the catalogue.",
-    "DATASETS": "Datasets of the catalogue; without any, all that the command is for.",
-    "SYNC": "A sync of the catalogue.",
-    "ACTION": "An action of the catalogue.",
-    "QUERY": "A saved query of the catalogue, or its id.",
-    "QUERY_ID": "The id of a saved query, such as `#devices`.",
-    "EXPORT_ID": "The id that `nxp nql export` has printed.",
-    "EXPORT": "The id that `nxp nql export` has printed.",
-    "ACTION_ID": "The NQL id of a remote action.",
-    "WORKFLOW_ID": "The NQL id of a workflow.",
-    "WORKFLOW": "The NQL id of a workflow.",
-    "EXECUTION": "The id of an execution.",
-    "CAMPAIGN_ID": "The NQL id of a campaign.",
-    "POOL": "A work pool of Prefect.",
-    "OPERATION": "An operation of [connector](../connector.md); without it, all names.",
-}
-
-
 def page() -> str:
     """Return the text of docs/reference/commands.md."""
     app = build_app()
@@ -100,7 +81,6 @@ def _row(each: Argument) -> tuple[str, str, str]:
     meaning = (each.parameter.help or "").strip()
     if _is_word(each):
         names = code(_word(each))
-        meaning = meaning or _WORDS.get(_word(each), "")
     else:
         no = set(each.negatives) if each.field_info.default is not True else set()
         names = ", ".join(code(name) for name in each.names if name not in no or name in _BOTH)

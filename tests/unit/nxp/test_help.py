@@ -66,6 +66,16 @@ def test_every_example_is_understood_by_the_command_it_is_shown_for() -> None:
             assert called.__module__.startswith("nxp.commands."), line
 
 
+def test_every_argument_and_option_says_what_it_means() -> None:
+    app = build_app()
+    for command in EVERY:
+        shown = app
+        for word in command.split():
+            shown = shown[word]
+        for each in shown.assemble_argument_collection(parse_docstring=True):
+            assert each.parameter.help or not each.show, (command, each.names)
+
+
 def test_an_example_is_shown_on_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     build_app()(["nql", "status", "--help"], exit_on_error=False)
     printed = capsys.readouterr().out.splitlines()
