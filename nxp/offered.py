@@ -105,6 +105,15 @@ def offered(settings: Settings, tenant: str, asked: str | None) -> Offered:
     return Offered(tables, keys, comments)
 
 
+def offered_columns() -> dict[str, dict[str, str]]:
+    """Return the columns of the views that are not in the lake, with their types in DuckDB."""
+    types = {"text": "VARCHAR", "texts": "VARCHAR[]", "number": "BIGINT", _TIME: "TIMESTAMPTZ"}
+    return {
+        view: {column: types[kind] for column, kind in columns.items()}
+        for view, columns in _COLUMNS.items()
+    }
+
+
 def said_of(specification: "DatasetSpecification") -> dict[str, str]:
     """Return the comments on a dataset's views: by column, that of the view under an empty name."""
     from connectors.catalogue.comments import comment_of_column, comment_of_table  # noqa: PLC0415

@@ -23,8 +23,10 @@ $ nxp ask windows_builds --json # for a program: also the SQL and how to draw th
 $ nxp ask windows_builds --sql  # the SQL, for nxp sql or for a file of your own
 ```
 
-An answer is worked out from what has landed, read-only; the tenant is not asked. If a dataset has
-not landed, the command names what to run, and ends with 3:
+An answer is worked out from what has landed, read-only; the tenant is not asked. A line below it
+shows how far the data reach, such as `made of crashes from 2026-11-03 00:00Z to 2026-11-30 00:00Z`:
+what is later, or in a gap, is not in the answer. If a dataset has not landed, the command names
+what to run, and ends with 3:
 
 ```
 nxp: windows_builds: devices has not landed yet: nxp add devices; nxp export devices
@@ -59,7 +61,8 @@ ORDER BY devices DESC, country
 - `date` is the day of a row: in UTC for windows, in the tenant's zone for slices.
 - End with an ORDER BY that decides the place of every row, so that two answers can be compared.
 
-`nxp check` validates the files: a mistake is one line with the file and the line number.
+`nxp check` validates the files: a mistake is one line with the file and the line number. It also
+notes datasets, columns and charts that do not fit what the datasets land, before any has landed.
 
 ## What no column answers
 

@@ -209,7 +209,7 @@ def empty_view(manifest: Manifest) -> str:
     """Return a query of no rows, in the columns of a dataset that has no file yet."""
     partition, _ = partition_sql(manifest.mode)
     columns = [
-        f"CAST(NULL AS {_duckdb_type(kind)}) AS {quoted_name(column)}"
+        f"CAST(NULL AS {duckdb_type(kind)}) AS {quoted_name(column)}"
         for column, kind in manifest.schema_columns.items()
     ]
     columns.append(
@@ -222,7 +222,8 @@ def _read(lake: Lake, files: list[str]) -> str:
     return f"read_parquet({listed_files(lake, files)}, union_by_name = true, {PLAIN_PATHS})"
 
 
-def _duckdb_type(arrow: str) -> str:
+def duckdb_type(arrow: str) -> str:
+    """Return DuckDB's name of a landed type, as a manifest has it."""
     if arrow.startswith("timestamp"):
         return "TIMESTAMPTZ"
     # `list<item: string>`; another version wrote `list<element: string>`.

@@ -1,6 +1,7 @@
 """Answers of `nxp ask`."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from nxp.answers.sources import ours
@@ -30,6 +31,18 @@ class QuestionShown:
 
 
 @dataclass(frozen=True, slots=True)
+class ReachShown:
+    """The time that the rows of a dataset are about: what is later has not landed."""
+
+    dataset: Annotated[str, ours("The dataset.")]
+    starts_at: Annotated[
+        datetime, ours("Begin of its first window; of a snapshot, when the newest was exported.")
+    ]
+    ends_at: Annotated[datetime, ours("End of its last window; the same of a snapshot.")]
+    has_gaps: Annotated[bool, ours("Whether a window in between has not landed.")]
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionAnswered:
     """A question and its answer."""
 
@@ -41,3 +54,4 @@ class QuestionAnswered:
     file: Annotated[str, ours("Its file.")]
     sql: Annotated[str, ours("The SELECT that was run.")]
     rows: Annotated[list[dict[str, Any]], ours("The answer: each row by column.")]
+    reaches: Annotated[list[ReachShown], ours("How far each dataset reaches.")]

@@ -1,7 +1,8 @@
 """`nxp ask`: the questions of the project and of the library, and their answers."""
 
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import Annotated, Final
 
 from cyclopts import Parameter
@@ -10,10 +11,11 @@ from connectors.counting import number_of
 from connectors.errors import ConfigurationError, UsageError
 from connectors.lake import Lake
 from connectors.lake.questions import Question, find_question, question_files, read_questions
+from connectors.lake.reach import Reach, reach_of
 from connectors.lake.sql_room import Room
 from connectors.settings.installation import Settings, load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.answers.questions import ChartShown, QuestionAnswered, QuestionShown
+from nxp.answers.questions import ChartShown, QuestionAnswered, QuestionShown, ReachShown
 from nxp.library import LIBRARY
 from nxp.offered import offered
 from nxp.options import Json, Tenant
@@ -113,8 +115,10 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
         Lake(settings.lake, name), room, lambda: offered(settings, name, tenant)
     )
     result = answer_question(question, source, settings.catalog, lambda rows: fetched(rows, None))
+    datasets = question.datasets()
+    reaches = [reach for each in datasets if (reach := reach_of(source.lake, each))]
     if as_json:
-        print_json(_answered(question, question.datasets(), result))
+        print_json(_answered(question, datasets, result, reaches))
     else:
         print_text(question.title)
         for line in textwrap.wrap(question.text, _WIDTH):
@@ -122,12 +126,16 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
         print_text("")
         show_table(result.names, result.rows)
         say(number_of(len(result.rows), "row"))
+        if reaches:
+            say(f"made of {'; '.join(map(str, reaches))}")
     columns = question.chart.columns if question.chart else ()
     if lacking := [each for each in columns if each not in result.names]:
         say(f"{question.file}: chart: the answer has no column {', '.join(lacking)}")
 
 
-def _answered(question: Question, datasets: tuple[str, ...], result: SqlResult) -> QuestionAnswered:
+def _answered(
+    question: Question, datasets: tuple[str, ...], result: SqlResult, reaches: Sequence[Reach]
+) -> QuestionAnswered:
     return QuestionAnswered(
         name=question.name,
         title=question.title,
@@ -137,4 +145,5 @@ def _answered(question: Question, datasets: tuple[str, ...], result: SqlResult) 
         file=str(question.path),
         sql=question.sql,
         rows=[dict(zip(result.names, row, strict=True)) for row in result.rows],
+        reaches=[ReachShown(**asdict(each)) for each in reaches],
     )

@@ -56,8 +56,13 @@ def check(
         _say_missing(needed)
         raise _failure(problems, asked.refused)
     read.notes += _orphans(settings, found.name)
-    if (Path(settings.lake) / found.name).is_dir() or (connect and URL.match(settings.lake)):
+    has_lake = _can_look(settings, found.name, connect=connect)
+    if has_lake:
         read.notes += _contract_changes(settings, found.name, read.datasets)
+    if read.questions:
+        from nxp.question_check import question_notes  # noqa: PLC0415 - DuckDB, only for questions
+
+        read.notes += question_notes(settings, found.name if has_lake else None, read.datasets)
     shown = {
         "tenant": found.name,
         "datasets": list(read.datasets),
@@ -74,6 +79,12 @@ def check(
         return
     _say_valid(found, read, derived, connect=connect)
     _say_missing(needed)
+
+
+def _can_look(settings: Settings, tenant: str, *, connect: bool) -> bool:
+    """Return whether the lake can be read: one in a bucket only if connections are wanted."""
+    in_folder = (Path(settings.lake) / tenant).is_dir()
+    return in_folder or (connect and URL.match(settings.lake) is not None)
 
 
 def _say_valid(

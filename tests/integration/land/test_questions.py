@@ -466,6 +466,18 @@ def test_the_answer_is_right(
     for row, other in zip(answer["rows"], expected.to_dicts(), strict=True):
         assert row == {key: in_answer(value) for key, value in other.items()}
     assert personal(question, frames).isdisjoint(words(done.stdout))
+    assert {each["dataset"] for each in answer["reaches"]} == {*frames}
+
+
+def test_an_answer_says_how_far_its_data_reach(
+    estate: Place, use: Use, capsys: pytest.CaptureFixture[str]
+) -> None:
+    use(estate)
+    assert len(landed(estate, "crashes"))
+    assert len(landed(estate, "devices"))
+    said = called("ask", "devices_with_most_crashes", capsys=capsys).stderr.splitlines()[-1]
+    crashes = "crashes from 2026-11-13 00:00Z to 2026-11-17 00:00Z, with gaps"
+    assert said == f"made of {crashes}; devices as of 2026-11-17 09:30Z"
 
 
 def personal(question: Question, frames: Mapping[str, pl.DataFrame]) -> set[str]:
