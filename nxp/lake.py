@@ -12,7 +12,7 @@ the dataset again. The settings are those of the commands: the NXP_* variables a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from connectors.errors import UsageError
 from connectors.lake import Entry, Lake, Manifest
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from connectors.lake.questions import Question
 
+Moment: TypeAlias = date | datetime | str
 __all__ = ["Answer", "OpenLake", "open_lake"]
 
 
@@ -82,8 +83,8 @@ class OpenLake:
         self,
         dataset: str,
         *,
-        start: date | datetime | None = None,
-        end: date | datetime | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         history: bool = False,
     ) -> list[str]:
         """Return the paths or URLs of the Parquet files that count, in order of time.
@@ -91,12 +92,13 @@ class OpenLake:
         Args:
             dataset: its name.
             start: leave out windows that end by then, and snapshots before it. A date is its
-                midnight, and a date-time without a zone is one, in UTC.
+                midnight, and a date-time without a zone is one, in UTC; a text is either, as
+                2026-11-20. Windows come whole: filter the time's column for an exact bound.
             end: leave out windows and snapshots that start then or later.
             history: all snapshots; by default the latest of those that are left.
 
         Raises:
-            UsageError: nothing of that name has landed.
+            UsageError: nothing of that name has landed, or `start` or `end` is not a time.
             StorageError: the manifest cannot be read.
         """
         manifest = self._manifest(dataset)
@@ -108,8 +110,8 @@ class OpenLake:
         self,
         dataset: str,
         *,
-        start: date | datetime | None = None,
-        end: date | datetime | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         history: bool = False,
     ) -> "pl.LazyFrame":
         """Return a dataset as a LazyFrame, with its partition column `date` or `snapshot`.
@@ -125,8 +127,8 @@ class OpenLake:
         self,
         dataset: str,
         *,
-        start: date | datetime | None = None,
-        end: date | datetime | None = None,
+        start: Moment | None = None,
+        end: Moment | None = None,
         history: bool = False,
     ) -> "Dataset":
         """Return a dataset as a pyarrow Dataset, with its partition column `date` or `snapshot`.
@@ -142,7 +144,7 @@ class OpenLake:
     def duckdb(self, **config: Any) -> "duckdb.DuckDBPyConnection":
         """Return a DuckDB connection with the views of `nxp sql`, over the files of this moment.
 
-        It is in memory and yours: it may read, write and attach whatever you may. `config` are
+        `_datasets`, `_units` and `_gaps`, which are not in the lake, are in `nxp sql` only. It is in memory and yours: it may read, write and attach whatever you may. `config` are
         settings of DuckDB.
 
         Raises:
@@ -177,8 +179,8 @@ class OpenLake:
 
 def _chosen(
     manifest: Manifest,
-    start: date | datetime | None,
-    end: date | datetime | None,
+    start: Moment | None,
+    end: Moment | None,
     *,
     history: bool,
 ) -> Sequence[Entry]:
@@ -198,7 +200,14 @@ def _is_within(entry: Entry, start: datetime | None, end: datetime | None) -> bo
     return starts_before and ends_after
 
 
-def _instant(moment: date | datetime) -> datetime:
+def _instant(moment: Moment) -> datetime:
+    if isinstance(moment, str):
+        try:
+            moment = datetime.fromisoformat(moment)
+        except ValueError:
+            raise UsageError(f"{moment!r} is not a date or a date-time, as 2026-11-20") from None
+    if not isinstance(moment, date):
+        raise UsageError(f"{moment!r} is not a date, a date-time or a text of one")
     if not isinstance(moment, datetime):
         moment = datetime.combine(moment, time())
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -49,7 +49,8 @@ def test_exactly_the_files_that_count_are_read(landed: Site, read: Any) -> None:
     assert read(lake, "events") == ["new"] * 2 + ["one"] * 3
     assert read(lake, "events", start=START + DAY) == ["new"] * 2
     assert read(lake, "events", end=(START + DAY).date()) == ["one"] * 3
-    assert read(lake, "events", start=START + 9 * DAY) == []
+    assert read(lake, "events", start=str((START + 9 * DAY).date())) == []
+    assert read(lake, "events", end=(START + DAY).isoformat()) == ["one"] * 3
     assert read(lake, "devices") == ["last"] * 2
     assert read(lake, "devices", history=True) == ["first"] * 3 + ["last"] * 2
     assert read(lake, "devices", end=START + DAY) == ["first"] * 3
@@ -115,6 +116,9 @@ def test_what_has_not_landed_is_named(folder_site: Site) -> None:
         lake.polars("crashes")
     with pytest.raises(UsageError, match="events has no snapshots"):
         lake.arrow("events", history=True)
+    for wrong in ("yesterday", 20261120):
+        with pytest.raises(UsageError, match=f"{wrong}.* is not a date"):
+            lake.files("events", start=wrong)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="a place needs a tenant"):
         open_lake(place="/lake")
     assert open_lake(TENANT, place=folder_site.root).datasets == ["events"]
