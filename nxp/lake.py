@@ -145,8 +145,8 @@ class OpenLake:
         """Return a DuckDB connection with the views of `nxp sql`, over the files of this moment.
 
         It is in memory and yours: it may read, write and attach whatever you may. `_datasets`,
-        `_units` and `_gaps`, which are not in the lake, are in `nxp sql` only. `config` are settings
-        of DuckDB.
+        `_units` and `_gaps`, which are not in the lake, are in `nxp sql` only. `config` are
+        settings of DuckDB.
 
         Raises:
             StorageError: a manifest cannot be read.
