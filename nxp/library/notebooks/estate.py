@@ -29,12 +29,17 @@ def _():
 def chart_of(answer):
     """Draw an answer as its question says: bars, or lines over time."""
     hint = answer.question.chart
-    base = alt.Chart(answer.frame).properties(width="container", height=260)
-    time = isinstance(answer.frame.schema[hint.x], pl.Date | pl.Datetime)
-    x = alt.X(hint.x, type="temporal" if time else "nominal", sort=None, title=None)
+    base = alt.Chart(answer.frame).properties(width="container")
     color = alt.Color(hint.by) if hint.by else alt.Undefined
-    marks = base.mark_line(point=True) if hint.kind == "line" else base.mark_bar()
-    return marks.encode(x=x, y=alt.Y(hint.y, type="quantitative"), color=color)
+    what = {"type": "quantitative", "title": hint.y.replace("_", " ")}
+    if isinstance(answer.frame.schema[hint.x], pl.Date | pl.Datetime):
+        day = alt.X(hint.x, type="temporal", title=None, axis=alt.Axis(format="%-d %b"))
+        marks = base.mark_line(point=True) if hint.kind == "line" else base.mark_bar()
+        return marks.encode(x=day, y=alt.Y(hint.y, **what), color=color).properties(height=260)
+    # Names are readable next to bars, and not below them.
+    name = alt.Y(hint.x, type="nominal", sort=None, title=None, axis=alt.Axis(labelLimit=260))
+    bars = base.mark_bar().encode(x=alt.X(hint.y, **what), y=name, color=color)
+    return bars.properties(height=alt.Step(22))
 
 
 @app.function
@@ -96,17 +101,14 @@ def _():
 @app.cell
 def _(lake):
     if "devices" in lake.datasets:
-        models = (
-            lake.duckdb()
-            .sql("""
+        models = lake.duckdb().sql("""
             SELECT model, count(*) AS devices
             FROM devices GROUP BY model ORDER BY devices DESC LIMIT 10
         """)
-            .pl()
-        )
+        table = models.pl()
     else:
-        models = pl.DataFrame()
-    models
+        table = mo.callout("devices has not landed yet: nxp export devices", kind="warn")
+    table
     return
 
 

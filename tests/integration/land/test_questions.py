@@ -522,4 +522,4 @@ def test_the_notebook_draws_five_answers(
     assert answer.question.chart == QUESTIONS["crashes_per_1000_devices"].chart
     # In a new project each cell says what to do.
     empty = cells(monkeypatch, {**estate.environment, "NXP_LAKE": str(tmp_path)})
-    assert sum("nxp export" in cell for cell in empty) == 5
+    assert sum("nxp export" in cell for cell in empty) == 6
