@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from time import perf_counter
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,8 @@ DEFAULT_FRAME = timedelta(hours=24)
 # How long samples of 30 seconds are kept, which virtual sessions have.
 FINEST_KEPT = timedelta(days=2)
 _FOREVER = timedelta(days=36500)
+# A saved query is read at least twice for each export.
+_parsed = lru_cache(maxsize=128)(parse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +85,11 @@ class Engine:
 
     def missing_parameters(self, text: str, parameters: Mapping[str, str]) -> set[str]:
         """Return the parameters of a query that have no value."""
-        return parameters_of(parse(text)) - set(parameters)
+        return parameters_of(_parsed(text)) - set(parameters)
 
     def prepare(self, text: str, parameters: Mapping[str, str], now: datetime) -> PreparedQuery:
         """Return a query ready to run, or raise the NqlError that says why it cannot."""
-        query = parse(text)
+        query = _parsed(text)
         plan = resolve(query, text, parameters, self._zone, self._vocabulary)
         frame = self._frame(plan, now)
         joined = tuple(self._frame(join, now) for join in plan.joins)

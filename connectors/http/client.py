@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.metadata import version
 from typing import Any, Final, Protocol
@@ -227,6 +227,12 @@ def _log_retry(request: httpx.Request, state: tenacity.RetryCallState) -> None:
     )
 
 
+@cache
+def _version() -> str:
+    """Return the program's version; reading it parses the installed package's whole metadata."""
+    return version("nexthink-pipelines")
+
+
 def build_client(
     transport: httpx.BaseTransport,
     *,
@@ -248,7 +254,7 @@ def build_client(
             auth=auth or httpx.Auth(),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             headers={
-                "User-Agent": f"nexthink-pipelines/{version('nexthink-pipelines')}",
+                "User-Agent": f"nexthink-pipelines/{_version()}",
                 "Accept-Encoding": ACCEPTED_ENCODING,
             },
             timeout=TIMEOUT,

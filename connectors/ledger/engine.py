@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     Column,
     Connection,
+    Dialect,
     Engine,
     MetaData,
     String,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.util import LRUCache
 
 from connectors import private
 from connectors.databases.sessions import connect_arguments, set_up_sessions
@@ -35,6 +37,9 @@ from connectors.ledger.tables import metadata
 HEAD = "0011"
 MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_TRIES = 5
+# How many statements are kept compiled: more than the program has.
+_STATEMENTS = 1000
+_COMPILED: dict[URL, tuple[Dialect, LRUCache[Any, Any]]] = {}
 # Alembic's own table, as it makes it.
 _VERSION = Table(
     "alembic_version",
@@ -68,6 +73,7 @@ def connect(url: str) -> Engine:
         engine.dispose()
         raise
     event.listen(engine, "handle_error", _translate)
+    _share_statements(engine)
     return engine
 
 
@@ -106,6 +112,19 @@ def _engine(url: URL, **options: Any) -> Engine:
         )
     set_up_sessions(engine)
     return engine
+
+
+def _share_statements(engine: Engine) -> None:
+    """Keep compiled statements for the process, because a run opens its ledger several times.
+
+    SQLAlchemy keeps them for an engine, and under its dialect, which knows the server. All files
+    of SQLite have the same one.
+    """
+    file = engine.dialect.name == "sqlite"
+    server = engine.url.set(database="") if file else engine.url
+    dialect, compiled = _COMPILED.setdefault(server, (engine.dialect, LRUCache(_STATEMENTS)))
+    engine.dialect = dialect
+    engine.update_execution_options(compiled_cache=compiled)
 
 
 def _json(value: Any) -> str:
