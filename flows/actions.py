@@ -106,7 +106,7 @@ def action_run(
         return _completed(scenarios.act_and_land(chosen, asked, which, _ask if approve else None))
     except NotApprovedError as error:
         # A person said no, so the run counts as cancelled and not as failed.
-        return cancelled(error)  # type: ignore[no-any-return]
+        return cancelled(error)  # type: ignore[no-any-return] # Prefect takes a state as a result
 
 
 @flow(

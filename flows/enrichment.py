@@ -105,7 +105,7 @@ def enrichment_sync(
             return _completed(stories.retire(choose_retired(sync, tenant), asked, ask))
         return _completed(stories.sync(choose_sync(sync, tenant), asked, ask))
     except NotApprovedError as error:
-        return cancelled(error)  # type: ignore[no-any-return]
+        return cancelled(error)  # type: ignore[no-any-return] # Prefect takes a state as a result
 
 
 @flow(name="enrichment-retry", flow_run_name=named("retry", "sync"), persist_result=False)

@@ -157,9 +157,9 @@ def _formula(formula: syntax.Formula, scope: Scope) -> Node:
         case syntax.Number(value):
             return ("number", float(value))
         case syntax.Binary(operator, left, right):
-            sides = (_formula(left, scope), _formula(right, scope))
+            sides: tuple[Node, ...] = (_formula(left, scope), _formula(right, scope))
             if operator in _COMMUTING:
-                sides = tuple(sorted(sides, key=repr))  # type: ignore[assignment]
+                sides = tuple(sorted(sides, key=repr))
             return ("formula", operator, *sides)
         case _:
             return _field(formula, scope)

@@ -134,10 +134,10 @@ def _framed(
     """Return what may follow a table: its time frame, the length of samples, and the clauses."""
     selection = resolution = None
     if rest and isinstance(rest[0], syntax.During | syntax.Between | syntax.OnDay):
-        selection, *rest = rest  # type: ignore[assignment]
+        selection, rest = rest[0], rest[1:]
     if rest and isinstance(rest[0], syntax.Span):
-        resolution, *rest = rest  # type: ignore[assignment]
-    return selection, resolution, tuple(rest)
+        resolution, rest = rest[0], rest[1:]
+    return selection, resolution, rest
 
 
 def _unquoted(token: Token) -> str:

@@ -181,7 +181,7 @@ def _counted(**kinds: Sized) -> str:
 
 def _unconnected(sync: str, sources: "Sources", problems: list[str]) -> list[str]:
     """Validate the connections of a sync; one without any variable set is not used here yet."""
-    from connectors.sources import Sources, load_connections  # noqa: PLC0415
+    from connectors.sources import Sources, load_connections  # noqa: PLC0415 - only with syncs
     from connectors.sources.connection import is_begun, variable  # noqa: PLC0415
 
     names = {each.connection_name for each in sources.root.values()} - {None}

@@ -228,7 +228,7 @@ def _report_bug(error: BaseException) -> int:
     if os.environ.get("NXP_DEBUG"):
         traceback.print_exception(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    where = f"{type(error).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119
+    where = f"{type(error).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - a name only
     return _say(f"a bug: {where}; run again with NXP_DEBUG=1 for details and report it", BUG)
 
 

@@ -174,7 +174,7 @@ def check_answers(url: str | None = None) -> None:
     """
     import httpx  # noqa: PLC0415 - 0.1 s, only before a flow
 
-    from connectors.http.certificates import trusted  # noqa: PLC0415
+    from connectors.http.certificates import trusted  # noqa: PLC0415 - only for a server
 
     url = url or os.environ.get("PREFECT_API_URL")
     if not url:

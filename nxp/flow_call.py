@@ -53,7 +53,7 @@ def leave_if_away(code: int) -> None:
     os._exit(code)
 
 
-def _ended(end: "FlowEnd", error: Exception) -> R:  # type: ignore[type-var]
+def _ended(end: "FlowEnd", error: Exception) -> R:  # type: ignore[type-var] # what the story would have returned
     """Return or raise how the story ended, which Prefect could not record."""
     causes = list(_chain(error))
     for cause in causes:
@@ -109,7 +109,7 @@ def _notice() -> None:
     """Note whether the server has gone."""
     import httpx  # noqa: PLC0415 - imported by the flow
 
-    from connectors.http.certificates import trusted  # noqa: PLC0415
+    from connectors.http.certificates import trusted  # noqa: PLC0415 - only for a server
 
     try:
         httpx.get(f"{_url()}/health", timeout=ANSWERS_SECONDS, verify=trusted())

@@ -68,7 +68,7 @@ def offered(settings: Settings, tenant: str, asked: str | None) -> Offered:
 
     @lru_cache(1)
     def catalogue() -> "Mapping[str, DatasetSpecification]":
-        from connectors.catalogue import read_datasets  # noqa: PLC0415
+        from connectors.catalogue import read_datasets  # noqa: PLC0415 - only for SQL
 
         return read_datasets(settings.catalog).valid
 
@@ -85,7 +85,7 @@ def offered(settings: Settings, tenant: str, asked: str | None) -> Offered:
             yield from _datasets(list(catalogue().values()), ledger)
 
     def units() -> Rows:
-        from connectors.lake import Lake  # noqa: PLC0415
+        from connectors.lake import Lake  # noqa: PLC0415 - only for SQL
 
         names = sorted({*catalogue(), *Lake(settings.lake, tenant).datasets()})
         with _ledger(settings, tenant) as ledger:
@@ -116,7 +116,7 @@ def offered_columns() -> dict[str, dict[str, str]]:
 
 def said_of(specification: "DatasetSpecification") -> dict[str, str]:
     """Return the comments on a dataset's views: by column, that of the view under an empty name."""
-    from connectors.catalogue.comments import comment_of_column, comment_of_table  # noqa: PLC0415
+    from connectors.catalogue.comments import comment_of_column, comment_of_table  # noqa: PLC0415 - only for SQL
 
     said = {each.name: comment_of_column(each) for each in specification.known_columns}
     said[""] = comment_of_table(specification)
@@ -130,7 +130,7 @@ def _ledger(settings: Settings, tenant: str) -> "Any":
 
 
 def _datasets(chosen: "list[DatasetSpecification]", ledger: "Ledger") -> Rows:
-    from connectors.clock import utc_now  # noqa: PLC0415
+    from connectors.clock import utc_now  # noqa: PLC0415 - only for SQL
     from tasks.runs.freshness import freshness_of  # noqa: PLC0415
 
     for each, fresh in zip(chosen, freshness_of(chosen, ledger, utc_now()), strict=True):
@@ -152,7 +152,7 @@ def _units(names: Iterable[str], ledger: "Ledger") -> Rows:
 
 def _table(name: str, make: Callable[[], Rows], has_rows: bool) -> "pa.Table":
     """Return rows as an Arrow table in the fixed columns of a view, or no rows."""
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415 - only for SQL
 
     types = {
         "text": pa.string(),

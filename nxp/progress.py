@@ -60,7 +60,7 @@ def _bars(*, rate: bool) -> "Bars":
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
-    from rich.progress import Progress as Bars  # noqa: PLC0415
+    from rich.progress import Progress as Bars  # noqa: PLC0415 - only in a terminal
     from rich.table import Column  # noqa: PLC0415
 
     rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")

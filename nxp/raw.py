@@ -65,7 +65,7 @@ def send(
         try:
             awaited = None
             if how.wait is not None and any(each.is_taken for each in report.sent):
-                from tasks.act.awaited import await_sent  # noqa: PLC0415
+                from tasks.act.awaited import await_sent  # noqa: PLC0415 - polars
 
                 awaited = await_sent(client, ledger, report, how.wait, tenant=tenant)
         except BaseException:
@@ -100,7 +100,7 @@ def _unfound(
     """Return the targets that the tenant does not know, by `key_of`."""
     if not any(each.unconfirmed for each in report.sent):
         return frozenset()
-    from connectors.nexthink.acting.requests import DeviceIds  # noqa: PLC0415
+    from connectors.nexthink.acting.requests import DeviceIds  # noqa: PLC0415 - httpx
     from tasks.act.unfound import unfound_targets  # noqa: PLC0415 - polars, not for --help
 
     try:

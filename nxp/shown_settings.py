@@ -25,7 +25,6 @@ NOT_VALID: Final = "(not valid)"
 # What may be secret in an address: user and password, and all behind the path.
 _CREDENTIAL: Final = re.compile(r"(?<=://)[^/?#]*(?=@)|(?<=[?#]).+")
 _CONNECTION: Final = "NAME"
-_SECRET_ENDS: Final = ("_URL", "_PASSWORD", "_CLIENT_SECRET")
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ try:
     import readline
 except ImportError:
     # Some builds of Python lack it: then there is neither history nor completion.
-    readline = None  # type: ignore[assignment]
+    readline = None  # type: ignore[assignment] # asked for before it is used
 
 FIRST: Final = "nxp> "
 NEXT: Final = "...> "

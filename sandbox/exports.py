@@ -183,7 +183,7 @@ class _Tally:
             left = self._limit - self.rows
             if piece.height > left:
                 self.truncated = True
-                piece = piece.head(left)  # noqa: PLW2901
+                piece = piece.head(left)  # noqa: PLW2901 - the part that is left
             self.rows += piece.height
             if piece.height or not self.truncated:
                 yield piece

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 
@@ -138,9 +139,9 @@ def _listeners(tenant: Tenant, sockets: list[socket.socket]) -> list[_Listener]:
     ]
 
 
-def _config(app: object) -> uvicorn.Config:
+def _config(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
-        app,  # type: ignore[arg-type]
+        app,
         http=Breakable,
         # WebSockets are not served, so that the library is not imported at every start.
         ws="none",

@@ -26,7 +26,7 @@ def on_config(config: Any) -> Any:
     from markdown.extensions import Extension  # noqa: PLC0415 - only in the site's environment
 
     class Two(Extension):  # type: ignore[misc]
-        def extendMarkdown(self, md: Any) -> None:  # noqa: N802
+        def extendMarkdown(self, md: Any) -> None:  # noqa: N802 - Markdown's name
             md.tab_length = 2
             md.build_parser()  # its parts have read the length when they were made
 

@@ -203,10 +203,10 @@ class TreeReader:
 
 _READ: Final[Mapping[str, Callable[[TreeReader, Any], Tree]]] = {
     "Cast": TreeReader._cast,  # noqa: SLF001 - its own class
-    "Ternary": TreeReader._ternary,  # noqa: SLF001
-    "BinaryExpr": TreeReader._binary,  # noqa: SLF001
-    "Function": TreeReader._function,  # noqa: SLF001
-    "Eval": TreeReader._items,  # noqa: SLF001
+    "Ternary": TreeReader._ternary,  # noqa: SLF001 - its own class
+    "BinaryExpr": TreeReader._binary,  # noqa: SLF001 - its own class
+    "Function": TreeReader._function,  # noqa: SLF001 - its own class
+    "Eval": TreeReader._items,  # noqa: SLF001 - its own class
 }
 
 

@@ -31,7 +31,7 @@ if yaml.__with_libyaml__:
             yaml.CSafeLoader.__init__(self, text)
             Composer.__init__(self)
 else:
-    _Parsed = yaml.SafeLoader  # type: ignore[misc, assignment]
+    _Parsed = yaml.SafeLoader  # type: ignore[misc, assignment] # a class in either case
 
 
 class _Loader(_Parsed):

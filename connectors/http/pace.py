@@ -107,5 +107,5 @@ class PacedBackend(httpcore.NetworkBackend):
 def paced(transport: httpx.HTTPTransport) -> httpx.HTTPTransport:
     """Return a new transport whose connections are measured."""
     # httpx has no argument for it, httpcore has: it is used for each new connection.
-    transport._pool._network_backend = PacedBackend()  # noqa: SLF001
+    transport._pool._network_backend = PacedBackend()  # noqa: SLF001 - see above
     return transport

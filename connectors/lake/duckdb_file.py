@@ -195,11 +195,11 @@ class _Files:
             ConfigurationError: it has no key, or lands a column of a name that the view needs.
         """
         slots = (
-            "SELECT row_number() OVER one - 1, unit, starts, lead(starts) OVER one FROM (SELECT "  # noqa: S608
+            "SELECT row_number() OVER one - 1, unit, starts, lead(starts) OVER one FROM (SELECT "  # noqa: S608 - no names of others
             "entry.unit AS unit, CAST(entry.starts_at AS TIMESTAMPTZ) AS starts FROM "
             f"{self._entries('unnest(entries)')}) WINDOW one AS (ORDER BY starts)"
         )
-        read = f"(SELECT * FROM {self._read()} WHERE {self._counts('unnest(entries)')})"  # noqa: S608
+        read = f"(SELECT * FROM {self._read()} WHERE {self._counts('unnest(entries)')})"  # noqa: S608 - texts, quoted
         return changes_sql(self.manifest, key, read, slots)
 
     def _source(self, entries: str) -> str:

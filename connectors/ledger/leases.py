@@ -63,11 +63,11 @@ class Holder:
         """Return whether the process is certainly gone; from another space nothing is certain."""
         if not self.is_near():
             return False
-        import psutil  # noqa: PLC0415
+        import psutil  # noqa: PLC0415 - slow to load
 
         try:
             # An adjusted clock moves the start time a little, a reused pid moves it far.
-            return abs(psutil.Process(self.pid).create_time() - self.started) > 2  # noqa: PLR2004
+            return abs(psutil.Process(self.pid).create_time() - self.started) > 2  # noqa: PLR2004 - seconds
         except psutil.NoSuchProcess:
             return True
         except psutil.AccessDenied:

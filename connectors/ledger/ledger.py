@@ -55,21 +55,21 @@ class Ledger(RunRecords, UnitRecords):
     @cached_property
     def enriched(self) -> "Enriched":
         """What Nexthink is known to have taken from each sync."""
-        from connectors.ledger.enriched import Enriched  # noqa: PLC0415
+        from connectors.ledger.enriched import Enriched  # noqa: PLC0415 - only for syncs and actions
 
         return Enriched(self._engine, self._tenant)
 
     @cached_property
     def absences(self) -> "Absences":
         """Which keys of each sync its sources no longer have."""
-        from connectors.ledger.absences import Absences  # noqa: PLC0415
+        from connectors.ledger.absences import Absences  # noqa: PLC0415 - only for syncs and actions
 
         return Absences(self._engine, self._tenant)
 
     @cached_property
     def actions(self) -> "Actions":
         """The journal of requests to the tenant."""
-        from connectors.ledger.actions import Actions  # noqa: PLC0415
+        from connectors.ledger.actions import Actions  # noqa: PLC0415 - only for syncs and actions
 
         return Actions(self._engine, self._tenant, self._clock, self.action_plans)
 

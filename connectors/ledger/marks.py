@@ -121,13 +121,14 @@ class Marks:
     ) -> Backfill:
         """Record and return a back-fill of everything, or return the same one, if interrupted."""
         seconds = int(step.total_seconds())
+        begun_at = self._clock()
         row = {
             "tenant": self._tenant,
             "dataset": dataset,
             "starts_at": starts_at,
             "ends_at": ends_at,
             "step": seconds,
-            "begun_at": self._clock(),
+            "begun_at": begun_at,
         }
         same = self._is(dataset, starts_at, ends_at, seconds)
         if found := self._backfills(same):
@@ -138,7 +139,7 @@ class Marks:
         except IntegrityError:
             # Another process has begun the same one at the same moment.
             return self._backfills(same)[0]
-        return Backfill(starts_at, ends_at, step, row["begun_at"])  # type: ignore[arg-type]
+        return Backfill(starts_at, ends_at, step, begun_at)
 
     def find_backfill(
         self, dataset: str, starts_at: datetime, ends_at: datetime, step: timedelta

@@ -49,7 +49,7 @@ class Orphans:
             .order_by(enriched.c.field)
         )
         with self._engine.connect() as connection:
-            found = dict(row._tuple() for row in connection.execute(query))  # noqa: SLF001
+            found = dict(row._tuple() for row in connection.execute(query))  # noqa: SLF001 - SQLAlchemy's public name
         return HeldValues(sync, {name: n for name, n in found.items() if name not in mapped})
 
     def fields(self, sync: str) -> list[str]:
@@ -101,7 +101,7 @@ class Orphans:
         before = connection.execute(select(syncs).where(self._of(syncs, old))).one_or_none()
         if before is not None:
             is_new = and_(self._of(syncs, new), syncs.c["keys"].is_(None))
-            connection.execute(update(syncs).where(is_new).values(keys=before._mapping["keys"]))  # noqa: SLF001
+            connection.execute(update(syncs).where(is_new).values(keys=before._mapping["keys"]))  # noqa: SLF001 - SQLAlchemy's public name
             identified = and_(self._of(syncs, new), syncs.c.identification.is_(None))
             values = {"identification": before.identification}
             connection.execute(update(syncs).where(identified).values(values))

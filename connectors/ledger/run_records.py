@@ -93,7 +93,7 @@ class RunRecords:
             query = query.where(runs.c.dataset == dataset)
         query = query.order_by(runs.c.started_at.desc(), runs.c.run_id).limit(limit)
         with self._engine.connect() as connection:
-            found = [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001
+            found = [dict(row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
         living = self._holding.living_runs()
         for run in found:
             holder = Holder.parse(run.pop("holder"))
@@ -118,7 +118,7 @@ class RunRecords:
         )
         with self._engine.connect() as connection:
             found = connection.execute(query.order_by(runs.c.started_at)).all()
-        return [dict(row._mapping) for row in found]  # noqa: SLF001
+        return [dict(row._mapping) for row in found]  # noqa: SLF001 - SQLAlchemy's public name
 
     def began(self, run_ids: Collection[str]) -> dict[str, datetime]:
         """Return when runs began, by their ids."""

@@ -81,28 +81,28 @@ class NexthinkClient:
     @cached_property
     def workflows(self) -> "WorkflowsApi":
         """The operations on workflows."""
-        from connectors.nexthink.acting.workflows import WorkflowsApi  # noqa: PLC0415
+        from connectors.nexthink.acting.workflows import WorkflowsApi  # noqa: PLC0415 - only to act
 
         return WorkflowsApi(self._calls)
 
     @cached_property
     def campaigns(self) -> "CampaignsApi":
         """The operations on campaigns."""
-        from connectors.nexthink.acting.campaigns import CampaignsApi  # noqa: PLC0415
+        from connectors.nexthink.acting.campaigns import CampaignsApi  # noqa: PLC0415 - only to act
 
         return CampaignsApi(self._calls)
 
     @cached_property
     def devices(self) -> "DevicesApi":
         """The operation on devices: deleting them."""
-        from connectors.nexthink.acting.devices import DevicesApi  # noqa: PLC0415
+        from connectors.nexthink.acting.devices import DevicesApi  # noqa: PLC0415 - only to act
 
         return DevicesApi(self._calls)
 
     @cached_property
     def spark(self) -> "SparkApi":
         """The operation of Spark: taking over a conversation."""
-        from connectors.nexthink.acting.spark import SparkApi  # noqa: PLC0415
+        from connectors.nexthink.acting.spark import SparkApi  # noqa: PLC0415 - only to act
 
         return SparkApi(self._calls)
 

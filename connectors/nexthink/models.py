@@ -297,6 +297,6 @@ class ExecuteAnswerV2(ExecuteAnswer):
 def _moment(parts: dict[str, int]) -> datetime:
     names = ("year", "month", "day", "hour", "minute", "second")
     try:
-        return datetime(*(parts[name] for name in names))  # type: ignore[arg-type]  # noqa: DTZ001
+        return datetime(*(parts[name] for name in names))  # type: ignore[arg-type]  # noqa: DTZ001 - as the tenant writes it
     except (KeyError, OverflowError):
         raise ValueError("not a date and time") from None

@@ -144,7 +144,7 @@ def _quoted(text: str, names: frozenset[str]) -> str:
 def _word(text: str, names: frozenset[str], before: str) -> str:
     if text.startswith(_LEFT_OUT):
         return text if not text.strip(".,;:!?)") else _LEFT_OUT
-    opening, word, closing = _WORD.fullmatch(text).groups()  # type: ignore[union-attr]
+    opening, word, closing = _WORD.fullmatch(text).groups()  # type: ignore[union-attr] # the pattern takes any text
     if word.removeprefix("$") in names or word.lower() in _COMMON or not word:
         return f"{opening}{word}{closing}"
     if before.lower() in _NOUNS and word not in _VERBS:

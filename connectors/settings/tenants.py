@@ -121,7 +121,7 @@ def _of_profile(profile: ProfileTable, environ: Mapping[str, str]) -> TenantSett
     tenant = build(TenantSettings, {**values, "name": profile.name}, problems, "", names)
     tenant._names = _as_written(profile.table, "") | block  # noqa: SLF001 - its own
     where = f"{PROFILES}.{profile.name}" if profile.project else profile.name
-    tenant._place = f" of [{where}] in {profile.file}"  # noqa: SLF001
+    tenant._place = f" of [{where}] in {profile.file}"  # noqa: SLF001 - set here only
     return tenant
 
 

@@ -127,7 +127,7 @@ def _times(column: pa.Array) -> list[str | None]:
     """Return dates, times and durations as text."""
     kind = column.type
     valid = column.is_valid().to_numpy(zero_copy_only=False)
-    wide = column.cast(pa.int32()).cast(pa.int64()) if kind.bit_width == 32 else column  # noqa: PLR2004
+    wide = column.cast(pa.int32()).cast(pa.int64()) if kind.bit_width == 32 else column  # noqa: PLR2004 - bits
     whole = wide.cast(pa.int64()).fill_null(0).to_numpy()
     if kinds.is_date(kind):
         days = whole if kinds.is_date32(kind) else whole // (DAY_SECONDS * PER_SECOND["ms"])

@@ -40,11 +40,11 @@ def open_source(name: str, specification: AnySource, connection: Connection | No
 
             return FileSource(name, specification)
         case ServiceNowSpecification() if connection:
-            from connectors.sources.servicenow.source import ServiceNowSource  # noqa: PLC0415
+            from connectors.sources.servicenow.source import ServiceNowSource  # noqa: PLC0415 - only for this kind
 
             return ServiceNowSource(name, specification, connection)
         case SqlSourceSpecification() if connection:
-            from connectors.sources.sql import SqlSource  # noqa: PLC0415
+            from connectors.sources.sql import SqlSource  # noqa: PLC0415 - only for this kind
 
             return SqlSource(name, specification, connection)
     raise TypeError(f"a {specification.kind} source has a connection")

@@ -106,7 +106,7 @@ class Bucket:
         require("obstore", f"source {source}: object storage")
         from obstore.store import from_url  # noqa: PLC0415 - slow, and only for object storage
 
-        from connectors.lake.stores.remote import CLIENT, RETRIES, TRUE  # noqa: PLC0415
+        from connectors.lake.stores.remote import CLIENT, RETRIES, TRUE  # noqa: PLC0415 - obstore, for buckets
 
         scheme, _, rest = url.partition("://")
         bucket, _, self._pattern = rest.partition("/")
@@ -197,7 +197,7 @@ class Bucket:
     def _explaining(self, path: str) -> Iterator[None]:
         from obstore.exceptions import BaseError  # noqa: PLC0415 - slow
 
-        from connectors.lake.stores.refusals import CODE, STATUS, refusal  # noqa: PLC0415
+        from connectors.lake.stores.refusals import CODE, STATUS, refusal  # noqa: PLC0415 - obstore, for buckets
 
         where = path if "://" in path else f"{self._root}/{path}"
         try:

@@ -137,7 +137,7 @@ class DuckdbDatabase(Database):
     def __init__(self, url: URL, sleep: Callable[[float], None] = time.sleep) -> None:
         if not url.database or url.database == ":memory:" or url.query:
             raise ConfigurationError("NXP_DATABASE_URL: DuckDB needs a file, duckdb:////path/file")
-        self.dialect: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+        self.dialect: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call] # SQLAlchemy does not type it
         with duckdb.connect() as memory:
             words = {word for (word,) in memory.execute(KEYWORDS).fetchall()}
         preparer = self.dialect.identifier_preparer

@@ -15,21 +15,21 @@ def open_database(url: str) -> Database:
     backend = parsed.get_backend_name()
     # Only the driver that is needed is loaded: each is a shared library.
     if backend == "sqlite":
-        from connectors.sql.sqlite import SqliteDatabase  # noqa: PLC0415
+        from connectors.sql.sqlite import SqliteDatabase  # noqa: PLC0415 - only for this kind
 
         return SqliteDatabase(parsed)
     if backend == "postgresql":
-        from connectors.sql.postgresql import PostgresDatabase  # noqa: PLC0415
+        from connectors.sql.postgresql import PostgresDatabase  # noqa: PLC0415 - only for this kind
 
         return PostgresDatabase(parsed)
     if backend == "duckdb":
-        from connectors.sql.duckdb import DuckdbDatabase  # noqa: PLC0415
+        from connectors.sql.duckdb import DuckdbDatabase  # noqa: PLC0415 - only for this kind
 
         return DuckdbDatabase(parsed)
     if backend in {"mysql", "mariadb"}:
-        from connectors.sql.mysql import MysqlDatabase  # noqa: PLC0415
+        from connectors.sql.mysql import MysqlDatabase  # noqa: PLC0415 - only for this kind
 
         return MysqlDatabase(parsed)
-    from connectors.sql.engine_database import EngineDatabase  # noqa: PLC0415
+    from connectors.sql.engine_database import EngineDatabase  # noqa: PLC0415 - only for this kind
 
     return EngineDatabase(parsed)

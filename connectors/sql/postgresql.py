@@ -52,7 +52,7 @@ NAMES = {
     ColumnType.JSON: {"json"},
 }
 # psycopg's own style would double every % in a literal.
-DIALECT: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]
+DIALECT: Dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call] # SQLAlchemy does not type it
 ARROW_LIST = pa.list_(pa.string())
 TABLE_KINDS = ("r", "p")
 

@@ -94,7 +94,7 @@ class Session(ABC):
         if isinstance(statement, ExecutableDDLElement):
             return str(statement.compile(dialect=self.dialect))
         # The values are ours (names, times, units), never those of rows: SQLAlchemy may write them.
-        compiled = statement.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True})  # type: ignore[attr-defined]
+        compiled = statement.compile(dialect=self.dialect, compile_kwargs={"literal_binds": True})  # type: ignore[attr-defined] # every statement here has it
         return str(compiled)
 
     @contextmanager

@@ -30,8 +30,8 @@ class UnitFailure:
 class ExportReport(RunReport):
     """How an export or a back-fill of one dataset ended, with the outcome of each unit."""
 
-    failures: list[UnitFailure]  # type: ignore[assignment]
-    outcomes: list[UnitOutcome]  # type: ignore[assignment]
+    failures: list[UnitFailure]  # type: ignore[assignment] # the same, with named fields
+    outcomes: list[UnitOutcome]  # type: ignore[assignment] # the same, with named fields
 
 
 @dataclass(frozen=True, slots=True)

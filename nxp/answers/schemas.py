@@ -15,7 +15,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 class _Printed(GenerateJsonSchema):
     """Schemas of values that are printed with all their fields."""
 
-    def field_is_required(self, field: Any, total: bool) -> bool:  # noqa: ARG002
+    def field_is_required(self, field: Any, total: bool) -> bool:  # noqa: ARG002 - pydantic's signature
         """Return that it is there, even if it has a default."""
         return True
 

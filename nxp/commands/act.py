@@ -225,7 +225,7 @@ def _run_flow(
     """Run an action as a flow; a person who says no in Prefect ends the command like any other."""
     from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
 
-    from flows.actions import action_run  # noqa: PLC0415
+    from flows.actions import action_run  # noqa: PLC0415 - prefect
 
     try:
         action_run(

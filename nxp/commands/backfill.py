@@ -91,7 +91,7 @@ def backfill(
         return
 
     def story() -> dict[str, Any]:
-        from tasks.stories.export import land_plan  # noqa: PLC0415
+        from tasks.stories.export import land_plan  # noqa: PLC0415 - polars
 
         return land_plan(plan).plain()
 

@@ -49,7 +49,7 @@ def trigger(
 
     Users with equal parameters are one request; more than 10,000 of them are several.
     """
-    from nxp.raw import SendOptions, send  # noqa: PLC0415
+    from nxp.raw import SendOptions, send  # noqa: PLC0415 - httpx
     from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
 
     named = nql_id(campaign_id)

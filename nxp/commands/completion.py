@@ -101,7 +101,7 @@ def places(shell: Shell, environ: Mapping[str, str]) -> tuple[Path, Path | None]
 
 def _running() -> Shell:
     """Return the shell that runs this command."""
-    from cyclopts.completion.detect import ShellDetectionError, detect_shell  # noqa: PLC0415
+    from cyclopts.completion.detect import ShellDetectionError, detect_shell  # noqa: PLC0415 - only to install
 
     try:
         return Shell(detect_shell())

@@ -143,7 +143,7 @@ def _look(reports: list[dict[str, Any]]) -> None:
         print_report(report)
         say(f'\n$ nxp sql "{look}"')
         sys.stdout.flush()
-        ended = subprocess.run(module_command("nxp", "sql", look), check=False)  # noqa: S603
+        ended = subprocess.run(module_command("nxp", "sql", look), check=False)  # noqa: S603 - our own command
         if ended.returncode:
             # It has said why.
             raise SystemExit(ended.returncode)

@@ -72,7 +72,7 @@ def bring(wanted: "WantedState", *, dry_run: bool = False) -> list["ServerChange
     Raises:
         UnavailableError, AccessError, ConfigurationError: the server is down, or refuses.
     """
-    from nxp.deployment.changes import alerts, automations, pools_and_deployments  # noqa: PLC0415
+    from nxp.deployment.changes import alerts, automations, pools_and_deployments  # noqa: PLC0415 - prefect
     from nxp.deployment.server import connected, look  # noqa: PLC0415
 
     done: list[ServerChange] = []

@@ -64,7 +64,7 @@ def export(
         return
 
     def story() -> dict[str, Any]:
-        from tasks.stories.export import export_dataset, export_datasets  # noqa: PLC0415
+        from tasks.stories.export import export_dataset, export_datasets  # noqa: PLC0415 - polars
 
         if len(asked) == 1:
             return export_dataset(asked[0]).plain()

@@ -56,7 +56,7 @@ def maintain(
     from nxp.engine import run_here  # noqa: PLC0415 - not for --help
 
     def story() -> dict[str, Any]:
-        from tasks.stories.maintain import maintain as run  # noqa: PLC0415
+        from tasks.stories.maintain import maintain as run  # noqa: PLC0415 - polars
 
         return run(upkeep)
 
@@ -69,7 +69,7 @@ def maintain(
 
 
 def _migrate(name: str | None, tenant: str | None, *, dry_run: bool, as_json: bool) -> None:
-    from tasks.stories.migrate import migrate_layout, preview_layout  # noqa: PLC0415
+    from tasks.stories.migrate import migrate_layout, preview_layout  # noqa: PLC0415 - polars
     from tasks.upkeep.layout import plan_layout  # noqa: PLC0415
 
     moving = plan_layout(name, tenant)

@@ -124,7 +124,7 @@ def execute(
 
     More than 10,000 devices are split into several requests.
     """
-    from nxp.raw import SendOptions, send  # noqa: PLC0415
+    from nxp.raw import SendOptions, send  # noqa: PLC0415 - httpx
     from tasks.act.raw import split  # noqa: PLC0415 - polars, not for --help
 
     named = nql_id(action_id)

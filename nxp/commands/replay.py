@@ -42,7 +42,7 @@ def replay(
         return
 
     def story() -> dict[str, Any]:
-        from tasks.stories.replay import replay as replay_now  # noqa: PLC0415
+        from tasks.stories.replay import replay as replay_now  # noqa: PLC0415 - polars
 
         with open_replay(dataset, tenant) as opened:
             result = replay_now(opened, run)
@@ -69,7 +69,7 @@ def _show(units: list[dict[str, Any]], run_id: str | None, *, as_json: bool) -> 
 
 
 def _judge(dataset: str, run: str, units: list[dict[str, Any]]) -> None:
-    from tasks.stories.replay import raise_unless_replayed  # noqa: PLC0415
+    from tasks.stories.replay import raise_unless_replayed  # noqa: PLC0415 - polars
     from tasks.upkeep.replay import Replayed  # noqa: PLC0415
 
     raise_unless_replayed(dataset, run, [Replayed(**unit) for unit in units])

@@ -163,7 +163,7 @@ def _draft(
     given: Mapping[str, str],
     mode: Mode | None,
 ) -> "DatasetDraft":
-    from tasks.upkeep.draft import DatasetDraft, plan_sample  # noqa: PLC0415
+    from tasks.upkeep.draft import DatasetDraft, plan_sample  # noqa: PLC0415 - polars
 
     text, notes = _read_query(settings, names[1])
     sample = plan_sample(text, given, mode, utc_now(), tenant.zone)
@@ -229,7 +229,7 @@ def _write(target: Path, text: str) -> None:
 
 def _show_differences(draft: "DatasetDraft", target: Path, *, as_json: bool) -> None:
     """Print how the result differs from the declared columns; raise if rows would not fit."""
-    from tasks.upkeep.learn import differences  # noqa: PLC0415
+    from tasks.upkeep.learn import differences  # noqa: PLC0415 - polars
 
     try:
         declared = DatasetSpecification.model_validate(yaml.safe_load(read_text(target)))

@@ -87,7 +87,7 @@ def _flow(
 ) -> None:
     from prefect.exceptions import CancelledRun  # noqa: PLC0415 - prefect, 2 s
 
-    from flows.enrichment import enrichment_sync  # noqa: PLC0415
+    from flows.enrichment import enrichment_sync  # noqa: PLC0415 - prefect
 
     try:
         enrichment_sync(

@@ -198,7 +198,7 @@ def _freshness(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Fi
 
 def _age(age: timedelta) -> str:
     hours = age // timedelta(hours=1)
-    return f"{hours} hours" if hours < 72 else f"{hours // 24} days"  # noqa: PLR2004
+    return f"{hours} hours" if hours < 72 else f"{hours // 24} days"  # noqa: PLR2004 - three days
 
 
 def _some(names: list[str]) -> str:

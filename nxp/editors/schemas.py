@@ -40,7 +40,7 @@ class _Written(GenerateJsonSchema):
                 known["description"] = words
         return made
 
-    def timedelta_schema(self, schema: Any) -> JsonSchemaValue:  # noqa: ARG002
+    def timedelta_schema(self, schema: Any) -> JsonSchemaValue:  # noqa: ARG002 - pydantic's signature
         """Return the schema of a duration: as YAML has it, not as ISO 8601."""
         return {"type": "string", "pattern": DURATION_PATTERN, "examples": ["15min", "6h", "30d"]}
 
@@ -48,7 +48,7 @@ class _Written(GenerateJsonSchema):
         """Return a default value as it would be written."""
         return describe(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
         """Return that no title repeats a field's name."""
         return False
 

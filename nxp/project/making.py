@@ -127,7 +127,7 @@ def write_files(folder: Path, wanted: Mapping[str, str], private: Mapping[str, s
             mode = 0o600 if path in private else 0o666
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             written.append(file)
-            with open(descriptor, "w", encoding="utf-8", newline="\n") as opened:  # noqa: PTH123
+            with open(descriptor, "w", encoding="utf-8", newline="\n") as opened:  # noqa: PTH123 - a descriptor
                 opened.write(text)
     except OSError as error:
         for file in written:

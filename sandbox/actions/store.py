@@ -162,7 +162,7 @@ class ActionStore:
             kind,
             nql_id,
             executions=executions,
-            **given,  # type: ignore[arg-type]
+            **given,  # type: ignore[arg-type] # its fields, by name
         )
 
     def _targets(self, requests: Sequence[AcceptedRequest]) -> list[ExecutionTarget]:

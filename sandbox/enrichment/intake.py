@@ -107,7 +107,10 @@ class Intake:
         writes: list[Write] = []
         for field in fields:
             for read in self._read(entity, field, uids):
-                (problems if isinstance(read, ObjectProblem) else writes).append(read)  # type: ignore[arg-type]
+                if isinstance(read, ObjectProblem):
+                    problems.append(read)
+                else:
+                    writes.append(read)
         return Decision(identification, () if problems else tuple(writes), tuple(problems))
 
     def _read(self, entity: str, given: object, uids: list[str]) -> Iterator[Write | ObjectProblem]:

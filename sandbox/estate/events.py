@@ -109,7 +109,7 @@ class EventMaker:
             return rows if part == "start" else rows.cast(pl.Int32)
 
         arrays = [
-            self._cache.get((table, day, block, part), lambda part=part: make(part))  # type: ignore[misc]
+            self._cache.get((table, day, block, part), lambda part=part: make(part))  # type: ignore[misc] # mypy does not see the default
             for part in parts
         ]
         return Keys(*(series.to_numpy() for series in arrays))

@@ -52,15 +52,15 @@ class Feed(Protocol):
 class NoFeed:
     """A feed without rows, where any id is allowed."""
 
-    def rows(self, table: str, now: datetime) -> pl.DataFrame | None:  # noqa: ARG002
+    def rows(self, table: str, now: datetime) -> pl.DataFrame | None:  # noqa: ARG002 - nothing to show
         """Return nothing."""
         return None
 
-    def ids(self, namespace: str) -> frozenset[str] | None:  # noqa: ARG002
+    def ids(self, namespace: str) -> frozenset[str] | None:  # noqa: ARG002 - nothing to show
         """Allow any."""
         return None
 
-    def effects(self, effect: DeviceEffect, now: datetime) -> pl.DataFrame:  # noqa: ARG002
+    def effects(self, effect: DeviceEffect, now: datetime) -> pl.DataFrame:  # noqa: ARG002 - nothing to show
         """Return nothing."""
         return pl.DataFrame(schema=EFFECTS_SCHEMA)
 

@@ -25,10 +25,10 @@ class Overlay(Protocol):
 class NoOverlay:
     """An overlay that changes nothing."""
 
-    def values(self, entity: str, field: str) -> Mapping[str, OverlayValue]:  # noqa: ARG002
+    def values(self, entity: str, field: str) -> Mapping[str, OverlayValue]:  # noqa: ARG002 - nothing to show
         """Return nothing."""
         return {}
 
-    def custom_fields(self, entity: str) -> frozenset[str]:  # noqa: ARG002
+    def custom_fields(self, entity: str) -> frozenset[str]:  # noqa: ARG002 - nothing to show
         """Return nothing."""
         return frozenset()

@@ -119,7 +119,7 @@ def _hour(text: str, hour: str | None, half: str | None) -> int:
 def _moment(text: str, year: int, parts: list[int], micros: int, zone: ZoneInfo) -> datetime | None:
     """Return the instant, or None for a 29 February in a year that has none."""
     try:
-        return datetime(year, *parts, micros, tzinfo=zone).astimezone(UTC)  # type: ignore[misc,arg-type]
+        return datetime(year, *parts, micros, tzinfo=zone).astimezone(UTC)  # type: ignore[misc,arg-type] # month to second
     except OverflowError:
         raise ValueError(f"{text!r} is out of range") from None
 

@@ -17,7 +17,7 @@ _LINGER_NOT = struct.pack("ii", 1, 0)
 class Breakable(H11Protocol):
     """uvicorn's HTTP, with the connection available to every request."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # a TCP transport
         """Store the connection where requests find it."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, _KEY: transport}

@@ -72,30 +72,30 @@ def nql_error(status: int, code: int, message: str) -> JSONResponse:
 
 def remote_actions(status: int, code: str, message: str) -> Response:
     """Return a refusal of the remote actions API."""
-    if status == 401:  # noqa: PLR2004
+    if status == 401:  # noqa: PLR2004 - an HTTP status
         return Response(status_code=status)
     return JSONResponse({"code": code or _WORDS[status], "message": message}, status_code=status)
 
 
 def workflows(status: int, code: str, message: str) -> Response:
     """Return a refusal of the workflows API."""
-    if status == 401:  # noqa: PLR2004
+    if status == 401:  # noqa: PLR2004 - an HTTP status
         return Response(status_code=status)
     return JSONResponse({"code": code or _WORDS[status], "details": message}, status_code=status)
 
 
 def campaigns(status: int, code: str, message: str) -> Response:
     """Return a refusal of the campaigns API: its 401 has a body, its 403 has none."""
-    if status == 403:  # noqa: PLR2004
+    if status == 403:  # noqa: PLR2004 - an HTTP status
         return Response(status_code=status)
     return JSONResponse({"code": code or _WORDS[status], "message": message}, status_code=status)
 
 
 def devices(status: int, code: str, message: str) -> Response:
     """Return a refusal of the data management API: its 403 says that the tenant lacks it."""
-    if status == 401:  # noqa: PLR2004
+    if status == 401:  # noqa: PLR2004 - an HTTP status
         return Response(status_code=status)
-    word = code or ("FEATURE_NOT_ENABLED" if status == 403 else _WORDS[status])  # noqa: PLR2004
+    word = code or ("FEATURE_NOT_ENABLED" if status == 403 else _WORDS[status])  # noqa: PLR2004 - an HTTP status
     return JSONResponse({"code": word, "message": message}, status_code=status)
 
 
@@ -108,9 +108,9 @@ def spark(status: int, _code: str, message: str) -> Response:
 
 def enrichment(status: int, code: str, message: str) -> Response:
     """Return a refusal of a whole enrichment request; single objects have another form."""
-    if status == 401:  # noqa: PLR2004
+    if status == 401:  # noqa: PLR2004 - an HTTP status
         return Response(status_code=status)
-    if status == 403:  # noqa: PLR2004
+    if status == 403:  # noqa: PLR2004 - an HTTP status
         return JSONResponse({"message": message}, status_code=status)
     return JSONResponse({"message": message, "code": code or _WORDS[status]}, status_code=status)
 

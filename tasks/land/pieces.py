@@ -85,7 +85,7 @@ def fetch_pieces(
         piece = waiting.popleft()
         try:
             if piece.name in refused:
-                raise ResultTruncatedError(f"{run.dataset} {unit.name}: reached the row limit")  # noqa: TRY301
+                raise ResultTruncatedError(f"{run.dataset} {unit.name}: reached the row limit")  # noqa: TRY301 - handled like the tenant's own
             arriving = arrive(
                 run.tools,
                 run.plan.specification,

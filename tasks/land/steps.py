@@ -193,7 +193,7 @@ def _subject_of_chunk(run: Run, chunk: UnitChunk, _: threading.Event) -> str:
 
 
 @recorded("land", _subject_of_chunk, says=str)
-def _await_chunk(run: Run, chunk: UnitChunk, over: threading.Event) -> UnitChunk:  # noqa: ARG001
+def _await_chunk(run: Run, chunk: UnitChunk, over: threading.Event) -> UnitChunk:  # noqa: ARG001 - named in the task run
     """Wait until other threads have landed the units of a chunk."""
     over.wait()
     if chunk.is_stopped:

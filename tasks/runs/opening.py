@@ -242,7 +242,7 @@ def _flow_run_id() -> str | None:
     # Do not import Prefect just to ask: if nothing has imported it, there is no flow run.
     if "prefect" not in sys.modules:
         return None
-    from prefect import runtime  # noqa: PLC0415
+    from prefect import runtime  # noqa: PLC0415 - prefect
     from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
 
     for ours in map(logging.getLogger, OURS):

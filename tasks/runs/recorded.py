@@ -219,7 +219,7 @@ def completed(result: R, message: str) -> R:
     if end := _END.get():
         end.is_over, end.result = True, result
     state: Any = Completed(data=result, message=message)
-    return state  # type: ignore[no-any-return]
+    return state  # type: ignore[no-any-return] # Prefect takes a state as a result
 
 
 def cancelled(error: PipelineError) -> Any:

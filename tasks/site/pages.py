@@ -143,7 +143,7 @@ def _runs(runs: Sequence[RunFacts], now: datetime) -> dict[str, Any]:
     ]
 
     def drawn(what: str, label: str) -> str:
-        return charts.bars([(str(row["date"]), row[what]) for row in table], label)  # type: ignore[misc]
+        return charts.bars([(str(row["date"]), row[what]) for row in table], label)  # type: ignore[misc] # numbers, but for the date
 
     return {
         "table": [row for row in table[::-1] if row["runs"]],

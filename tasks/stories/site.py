@@ -48,7 +48,7 @@ def make_site(
         StorageError, UnavailableError: lake or ledger cannot be read, or the folder not be written.
     """
     require("jinja2", "nxp site")
-    from tasks.site.folder import checked_place, replacing  # noqa: PLC0415
+    from tasks.site.folder import checked_place, replacing  # noqa: PLC0415 - jinja2
     from tasks.site.gather import gather  # noqa: PLC0415
     from tasks.site.pages import write_pages  # noqa: PLC0415 - Jinja2
 

@@ -251,7 +251,7 @@ def _plan_rows(judged: pl.DataFrame) -> pl.DataFrame:
         verdict.replace_strict(second, return_dtype=pl.String).alias("action"),
         nobody,
     )
-    rows = pl.concat([single, settles, others]).cast(PLAN)  # type: ignore[arg-type]
+    rows = pl.concat([single, settles, others]).cast(PLAN)  # type: ignore[arg-type] # polars wants a wider key
     # A settle comes before what follows it.
     return rows.sort("key", "field", pl.col("action") != Action.SETTLE.value)
 

@@ -241,7 +241,7 @@ def _frame(batch: pa.RecordBatch) -> pl.DataFrame:
     if "set_by" not in frame.columns:
         # A plan of the release before this column.
         frame = frame.with_columns(set_by=pl.lit(None, pl.String))
-    return frame.cast(PLAN).select(*PLAN)  # type: ignore[arg-type]
+    return frame.cast(PLAN).select(*PLAN)  # type: ignore[arg-type] # polars wants a wider key
 
 
 def _between(rows: pl.DataFrame, after: str | None, up_to: str | None) -> pl.DataFrame:

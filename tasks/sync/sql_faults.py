@@ -64,7 +64,7 @@ def find_fault(
 
     def error_of(expression: str) -> str | None:
         try:
-            database.execute(f"SELECT count({expression}) FROM {selected}").fetchall()  # noqa: S608
+            database.execute(f"SELECT count({expression}) FROM {selected}").fetchall()  # noqa: S608 - SQL of the sync's own
         except duckdb.Error as error:
             return str(error)
         return None

@@ -178,7 +178,7 @@ class GzipDecoder(_FramedDecoder[_GzipFrame]):
         while True:
             try:
                 text = frame.decompress(rest, _MOST_OUTPUT)
-            except igzip_lib.IsalError:  # type: ignore[misc]
+            except igzip_lib.IsalError:  # type: ignore[misc] # isal is untyped
                 raise self._damaged() from None
             yield text
             rest = frame.unconsumed_tail

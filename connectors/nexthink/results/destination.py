@@ -52,7 +52,7 @@ class CsvFile:
         self.size = 0
         self._syntax: CsvSyntax | None = _lenient()
         try:
-            self._file: BinaryIO = open(path, "wb", opener=_open_for_owner)  # noqa: SIM115
+            self._file: BinaryIO = open(path, "wb", opener=_open_for_owner)  # noqa: SIM115 - closed at the end of the `with`
             self.is_regular = stat.S_ISREG(os.fstat(self._file.fileno()).st_mode)
         except OSError as fault:
             raise self._unwritable(fault) from None
