@@ -86,7 +86,7 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
         print_table(names, [[unit[name] for name in names] for unit in outcomes[:SHOWN]])
         _say_left(len(outcomes))
     for unit in outcomes:
-        _say_special(unit)
+        _say_special(report["dataset"], unit)
     _say_dataset(report)
     if not outcomes:
         say(f"{report['dataset']}: nothing to land")
@@ -139,11 +139,11 @@ def _some(names: Collection[str]) -> str:
     return f"{shown} and {more:,} more" if more > 0 else shown
 
 
-def _say_special(unit: Mapping[str, Any]) -> None:
+def _say_special(dataset: str, unit: Mapping[str, Any]) -> None:
     if unit["skipped"]:
         say(f"{unit['unit']} was landed by another run first")
     for warning in unit["warnings"]:
-        say(f"warning: {unit['unit']}: {warning}")
+        say(f"warning: {dataset} {unit['unit']}: {warning}")
     if unit["parts"] > 1:
         say(f"{unit['unit']} was too large for one export and took {unit['parts']}")
 

@@ -104,13 +104,13 @@ class RunRecords:
         return found
 
     def runs_with_changes(self, since: datetime) -> list[dict[str, Any]]:
-        """Return dataset, start and report of runs that noted something of columns, oldest first.
+        """Return id, dataset, start and report of runs that noted something, oldest first.
 
         These are warnings (also of checks), and columns that were not sent or were left out.
         """
         text = cast(runs.c.report, Text)
         noted = ("warnings", "columns_absent", "columns_dropped")
-        query = select(runs.c.dataset, runs.c.started_at, runs.c.report).where(
+        query = select(runs.c.run_id, runs.c.dataset, runs.c.started_at, runs.c.report).where(
             runs.c.tenant == self._tenant,
             runs.c.started_at >= since,
             # An empty list, which nearly all runs have, is written without a quotation mark.

@@ -34,6 +34,7 @@ class UnitOutcome:
     rows_outside: int = 0
     rows_filtered: int = 0
     duplicates: int = 0
+    repeated_keys: int = 0
     repeated_hour: int = 0
     wire_bytes: int = 0
     csv_bytes: int = 0

@@ -25,6 +25,7 @@ from connectors.nexthink.results.result_file import ByteSource, ResultFile
 from tasks.columns.conform import Conformed, Conformer, Counts
 from tasks.columns.described import file_schema
 from tasks.columns.header import HeaderMatch, match_header
+from tasks.columns.repeated_keys import KeyCount
 from tasks.columns.rules import Rules
 from tasks.exports.windows import EPOCH, Window
 
@@ -42,13 +43,17 @@ class ResultPart:
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What a unit's results have become: staged files, rejects, and a count of every row."""
+    """What a unit's results have become: staged files, rejects, and a count of every row.
+
+    `may_repeat_keys` is whether rows seem to have the key of another row; the files say it exactly.
+    """
 
     files: list[StagedFile]
     schema: pa.Schema
     layout: HeaderMatch
     counts: Counts
     rejected: list[Conformed]
+    may_repeat_keys: bool = False
 
 
 class RowLimitReachedError(Exception):
@@ -99,6 +104,7 @@ class Staging:
         self._counts = Counts()
         self._rejected: list[Conformed] = []
         self._layout: HeaderMatch | None = None
+        self._keys = KeyCount(specification)
         self._stage: Stage | None = None
         self._has_shards = False
 
@@ -143,7 +149,8 @@ class Staging:
         files = stage.finish()
         if self._has_shards:
             files = [self._without_twins(file) for file in files]
-        return Staged(files, schema, self._layout, self._counts, self._rejected)
+        repeats = self._keys.may_repeat(self._counts.landed)
+        return Staged(files, schema, self._layout, self._counts, self._rejected, repeats)
 
     def _add(self, file: ResultFile, part: ResultPart) -> None:
         layout = match_header(file.header, self._specification)
@@ -174,6 +181,7 @@ class Staging:
         for batch in file.batches():
             with self._working():
                 found = conformer.conform(batch.frame, file.take_ragged())
+                self._keys.add(found.landed)
                 unchanged = conformer.unchanged(batch.table)
                 for partition, rows in self._partitioned(found.landed):
                     stage.write(partition, as_written(rows, schema, unchanged))

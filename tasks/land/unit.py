@@ -20,6 +20,7 @@ from tasks.columns.checks import blocking, run_checks, warnings
 from tasks.columns.conform import Counts
 from tasks.columns.contract import difference
 from tasks.columns.reasons import most_frequent
+from tasks.columns.repeated_keys import repeated_keys, warning_of
 from tasks.columns.rules import landing_as, rules_of
 from tasks.exports.arrival import ReadAgainError
 from tasks.exports.export import Ready
@@ -199,20 +200,22 @@ def _check_contents(run: Run, unit: Unit, outcome: UnitOutcome, staged: Staged) 
     """Run the declared checks; return the warnings of failed ones that do not block."""
     if outcome.exported_at is None:
         raise AssertionError("a unit is exported before it is checked")
+    files = [file.path for file in staged.files]
+    specification, rows = landing_as(run.plan.specification, run.transform), staged.counts.landed
     with outcome.timed("check"):
-        results = run_checks(
-            [file.path for file in staged.files],
-            landing_as(run.plan.specification, run.transform),
-            rows=staged.counts.landed,
-            exported_at=outcome.exported_at,
-        )
+        results = run_checks(files, specification, rows=rows, exported_at=outcome.exported_at)
+        if staged.may_repeat_keys:
+            outcome.repeated_keys = repeated_keys(files, specification, rows)
     if reason := blocking(results):
         raise DataRefusedError(
             f"{run.dataset} {unit.name}: a check failed: {reason}; nothing was published"
         )
-    for warning in warnings(results):
+    found = warnings(results)
+    if outcome.repeated_keys:
+        found.append(warning_of(outcome.repeated_keys, rows, specification))
+    for warning in found:
         logger.warning("%s %s: %s", run.dataset, unit.name, warning)
-    return tuple(warnings(results))
+    return tuple(found)
 
 
 def _contract_change(run: Run, staged: Staged) -> tuple[str, ...]:

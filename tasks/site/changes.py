@@ -1,8 +1,8 @@
-"""How the columns of datasets changed: what the runs of the last year noted in the ledger."""
+"""What the runs of the last year noted in the ledger: changed columns, and repeated keys."""
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -25,20 +25,33 @@ _FLAWS: Final = {
 }
 
 
-def schema_changes(ledger: Ledger, now: datetime) -> dict[str, tuple[ColumnChange, ...]]:
-    """Return the changes of each dataset that had some, newest first.
+def noting_runs(ledger: Ledger, now: datetime) -> list[dict[str, Any]]:
+    """Return the runs of the last year that noted something, oldest first.
 
     Raises:
         UnavailableError: the ledger cannot be read.
     """
+    return ledger.runs_with_changes(now - timedelta(days=SHOWN_DAYS))
+
+
+def repeated_keys(runs: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], int]:
+    """Return how many rows had the key of another row, by run and unit, where some had."""
+    return {
+        (run["run_id"], outcome["unit"]): outcome["repeated_keys"]
+        for run in runs
+        for outcome in _outcomes(run)
+        if outcome.get("repeated_keys")
+    }
+
+
+def schema_changes(runs: Iterable[Mapping[str, Any]]) -> dict[str, tuple[ColumnChange, ...]]:
+    """Return the changes of each dataset that had some, newest first."""
     found: dict[str, list[ColumnChange]] = defaultdict(list)
     repeated: dict[tuple[str, str, str], list[datetime]] = defaultdict(list)
-    for run in ledger.runs_with_changes(now - timedelta(days=SHOWN_DAYS)):
+    for run in runs:
         said: dict[ColumnChange, None] = {}
         at = run["started_at"]
-        outcomes = run["report"].get("outcomes", ())
-        # Those of an action are counts by name.
-        for outcome in outcomes if isinstance(outcomes, list) else ():
+        for outcome in _outcomes(run):
             said |= dict.fromkeys(_changes(outcome, at))
             for flaw, words in _FLAWS.items():
                 for name in filter(_NAME.fullmatch, outcome.get(flaw, ())):
@@ -51,6 +64,12 @@ def schema_changes(ledger: Ledger, now: datetime) -> dict[str, tuple[ColumnChang
         for name, changes in found.items()
         if changes
     }
+
+
+def _outcomes(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the outcomes of a run's units; those of an action are counts by name."""
+    outcomes = run["report"].get("outcomes")
+    return outcomes if isinstance(outcomes, list) else []
 
 
 def _changes(outcome: Mapping[str, Any], at: datetime) -> Iterator[ColumnChange]:

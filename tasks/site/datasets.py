@@ -45,6 +45,8 @@ class FactSources:
     tenant: TenantSettings | None
     rejects: Mapping[str, Rejected]
     changes: Mapping[str, tuple[ColumnChange, ...]]
+    # Rows with the key of another row, by run and unit.
+    repeated_keys: Mapping[tuple[str, str], int]
     now: datetime
     fresh: dict[str, Freshness] = field(default_factory=dict)
 
@@ -133,6 +135,11 @@ def _landed(
         rows=entries[-1].rows if is_snapshot and entries else sum(each.rows for each in entries),
         bytes=sum(file.bytes for each in entries for file in each.files),
         units=len(entries),
+        repeated_keys=tuple(
+            (each.unit, sources.repeated_keys[each.run_id, each.unit])
+            for each in entries
+            if (each.run_id, each.unit) in sources.repeated_keys
+        ),
         first=entries[0].starts_at if entries else None,
         last=_reached(manifest),
         columns=columns_of(

@@ -98,6 +98,7 @@ class DatasetFacts:
     checks: tuple[str, ...] = ()
     changes: tuple[ColumnChange, ...] = ()
     rejects: tuple[tuple[str, int], ...] = ()
+    repeated_keys: tuple[tuple[str, int], ...] = ()
     queries: tuple[tuple[str, str], ...] = ()
     snippets: tuple[tuple[str, str], ...] = ()
 

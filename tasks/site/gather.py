@@ -13,7 +13,7 @@ from connectors.lake import Lake
 from connectors.ledger import open_ledger
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import TenantSettings, load_tenant, tenant_name
-from tasks.site.changes import schema_changes
+from tasks.site.changes import noting_runs, repeated_keys, schema_changes
 from tasks.site.datasets import FactSources, dataset_facts, references_of
 from tasks.site.facts import SiteFacts
 from tasks.site.questions import questions_of
@@ -49,9 +49,10 @@ def gather(tenant: str | None = None, clock: Callable[[], datetime] = utc_now) -
             notes.append("Settings of the tenant are not complete: missing days are not shown.")
         none: dict[str, Rejected] = {}
         rejects = _unless_damaged("rejected rows", lambda: rejects_of(lake), none, notes)
-        changes = schema_changes(ledger, now)
+        noting = noting_runs(ledger, now)
+        changes, repeated = schema_changes(noting), repeated_keys(noting)
         sources = FactSources(
-            settings.catalog, loaded, lake, ledger, of_tenant, rejects, changes, now
+            settings.catalog, loaded, lake, ledger, of_tenant, rejects, changes, repeated, now
         )
         return SiteFacts(
             tenant=name,

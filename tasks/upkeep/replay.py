@@ -9,6 +9,7 @@ The remaining rejects are written first, then the unit is published, and the led
 kill leaves the unit either old or new, and a further replay finishes it or finds it done.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,10 +27,13 @@ from connectors.lake.stage import Stage, StagedFile, as_written
 from tasks.columns.checks import blocking, run_checks
 from tasks.columns.described import file_schema
 from tasks.columns.reasons import count_reasons
+from tasks.columns.repeated_keys import repeated_keys, warning_of
 from tasks.columns.rules import landing_as, rules_of
 from tasks.land.staging import dates_of, partitioned
 from tasks.upkeep.refit import Fitted, ReplayRun, fit
 from tasks.upkeep.reshape import RowShape, reshape
+
+logger = logging.getLogger(__name__)
 
 LANDED = "landed"
 UNFIT = "nothing fits"
@@ -195,6 +199,10 @@ def _check(run: ReplayRun, entry: Entry, staged: Sequence[StagedFile], rows: int
         raise DataRefusedError(
             f"{run.dataset} {entry.unit}: a check fails with the replayed rows: {reason}; "
             "nothing was published"
+        )
+    if repeated := repeated_keys(files, specification, rows):
+        logger.warning(
+            "%s %s: %s", run.dataset, entry.unit, warning_of(repeated, rows, specification)
         )
 
 

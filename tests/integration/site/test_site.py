@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 from connectors.catalogue import read_datasets
 from connectors.errors import StorageError, UsageError
 from connectors.ledger import open_ledger
+from tasks.land.plan import Plan
 from tasks.site.folder import MARKER, checked_place, replacing
 from tasks.site.questions import questions_of
 from tasks.stories.site import make_site
@@ -21,13 +23,14 @@ from tests.commands import called
 from tests.landing import CATALOG, Place
 
 STRETCHES = (("2026-11-16", "2026-11-18"), ("2026-11-19", "2026-11-20"))
+REPEATED = r"<caption>Rows that have the key.*?<td>(\w+)</td><td class=\"n\">(\d+)</td>"
 PERSON = "Ann Canary-Approver"
 
 
 def land_some(here: Place) -> set[str]:
     """Land three datasets, with a day missing; return all values of their personal columns."""
-    for name in ("users", "devices"):
-        here.land(here.plan(name))
+    here.land(here.plan("users"))
+    here.land(keyed(here.plan("devices"), "platform"))
     for start, end in STRETCHES:
         here.land(here.plan("crashes", window_from=start, window_to=end))
     values: set[str] = {PERSON}
@@ -40,6 +43,14 @@ def land_some(here: Place) -> set[str]:
             values |= set(series.drop_nulls().cast(pl.String))
     # A short text may be a part of any word.
     return {each for each in values if len(each) > 4}
+
+
+def keyed(plan: Plan, key: str) -> Plan:
+    """Return a plan whose dataset has another key: one that several rows have."""
+    columns = tuple(
+        each.model_copy(update={"key": each.name == key}) for each in plan.specification.columns
+    )
+    return replace(plan, specification=plan.specification.model_copy(update={"columns": columns}))
 
 
 def record_act(here: Place) -> None:
@@ -194,8 +205,10 @@ def test_a_site_shows_what_landed_and_names_nobody(
     assert "personal" in row[0]
     assert "not shown" in row[0]
     assert "Windows" in devices  # a frequent value
-    index = (out / "search.js").read_text("utf-8")
-    found = json.loads(index.removeprefix("window.SITE_INDEX=").rstrip(";\n"))
+    assert re.findall(REPEATED, devices, re.DOTALL) == [("20261120T000000Z", "36")]
+    found = json.loads(
+        (out / "search.js").read_text("utf-8").removeprefix("window.SITE_INDEX=").rstrip(";\n")
+    )
     assert {"d": "crashes", "c": "binary_name"}.items() <= next(
         each for each in found if each["d"] == "crashes" and each.get("c") == "binary_name"
     ).items()
