@@ -13,6 +13,7 @@ from connectors.errors import ConfigurationError, PipelineError
 from connectors.extras import require
 from connectors.project import find_project, is_set
 from connectors.settings.installation import Settings, load_settings, prepare_home
+from connectors.settings.place_problems import place_problems
 from connectors.settings.places import URL
 from connectors.settings.tenants import TenantSettings, load_tenant
 from nxp.catalogue import Catalogue, derived_columns, in_words, read_catalogue
@@ -38,10 +39,12 @@ def check(
     administration to open; with --connect it looks for saved queries of datasets that never landed.
     """
     settings = load_settings()
-    prepare_home(settings)
     found, unset = _tenant(settings, tenant)
+    places = place_problems(settings, found.name if found else None)
+    if not places:
+        prepare_home(settings)
     read = read_catalogue(settings.catalog)
-    problems = [*unset, *_not_installed(settings, read.datasets), *read.problems]
+    problems = [*places, *unset, *_not_installed(settings, read.datasets), *read.problems]
     unfit, notes = _tables(settings, read.datasets, found)
     problems += unfit
     read.notes += notes
