@@ -90,8 +90,8 @@ def _reason(fault: Exception) -> str:
         (httpx.ProxyError, "the proxy refuses (see HTTPS_PROXY)"),
         (httpx.TooManyRedirects, "too many redirects"),
         (httpx.DecodingError, "the answer's encoding is broken"),
-        (httpx.UnsupportedProtocol, "its URL is not http(s)"),
-        (httpx.InvalidURL, "its URL is malformed"),
+        (httpx.UnsupportedProtocol, "it redirects to a URL that is not http(s)"),
+        (httpx.InvalidURL, "it redirects to a malformed URL"),
         (httpx.ConnectError, "no connection"),
     )
     chain = tuple(_causes(fault))

@@ -38,6 +38,7 @@ from connectors.nexthink.models import (
 )
 from connectors.nexthink.results.destination import CsvFile, CsvStream
 from connectors.nexthink.results.download import Storage, Transfer
+from connectors.nexthink.results.result_url import url_problem
 
 log = logging.getLogger(__name__)
 
@@ -226,6 +227,8 @@ class NqlApi:
             seen.append(self.export_status(export_id))
             return _results_url(seen[-1])
 
+        if is_url(export_id) and (problem := url_problem(export_id)):
+            raise UsageError(f"{problem.rstrip(',')}: name an export, or the URL of its result")
         first_url = export_id if is_url(export_id) else url or fresh_url()
         transfer = Transfer(self._storage, file, compression, fresh_url, on_bytes or _ignore_bytes)
         transfer.run(first_url)

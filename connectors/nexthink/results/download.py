@@ -29,6 +29,7 @@ from connectors.nexthink.results.error_page import (
     page_error,
     visible_text,
 )
+from connectors.nexthink.results.result_url import AGAIN, url_problem
 
 log = logging.getLogger(__name__)
 
@@ -197,10 +198,9 @@ class Transfer:
         if self.received and self._etag:
             headers["Range"] = f"bytes={self.received}-"
             headers["If-Range"] = self._etag
-        try:
-            return self._storage.http.build_request("GET", url, headers=headers)
-        except HTTP_FAULTS:
-            raise UnavailableError("the tenant returned a malformed result URL") from None
+        if problem := url_problem(url):
+            raise UnavailableError(f"the tenant sent {problem} for the result file: {AGAIN}")
+        return self._storage.http.build_request("GET", url, headers=headers)
 
     def _take(self, chunk: bytes) -> None:
         self._arrived.received += len(chunk)

@@ -17,7 +17,7 @@ from connectors.errors import (
     StorageError,
     UnavailableError,
     UnknownExportError,
-    UnreachableError,
+    UsageError,
 )
 from connectors.nexthink import Compression
 from connectors.nexthink.client import NexthinkClient
@@ -88,10 +88,6 @@ def test_without_a_url_the_status_gives_one(
         (json_reply({"status": "ERROR", "errorDescription": "MARK"}), ExportFailedError),
         (json_reply({"status": "COMPLETED"}), ResultsExpiredError),
         (Reply(404), UnknownExportError),
-        (completed("/no/host?MARK"), UnavailableError),
-        (completed("ftp://host/x?MARK"), UnavailableError),
-        (completed("http://host:port/x?MARK"), UnavailableError),
-        (completed("http://[MARK"), UnreachableError),
     ],
 )
 def test_an_export_without_a_file_leaves_none(
@@ -103,6 +99,35 @@ def test_an_export_without_a_file_leaves_none(
     assert type(caught.value) is kind
     assert "MARK" not in str(caught.value)
     assert not target.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("/no/host?MARK", "a relative URL, without https:// and a host, for the result file"),
+        ("host.example/x?MARK", "a relative URL"),
+        ("ftp://host/x?MARK", "a URL that begins with ftp:, not https:, for"),
+        ("S3://bucket/x?MARK", "a URL that begins with s3:, not https:"),
+        ("file:///etc/passwd?MARK", "a URL that begins with file:"),
+        ("https:///x?MARK", "a URL without a host"),
+        ("https:?MARK", "a URL without a host"),
+        ("http://host:port/x?MARK", "a malformed URL"),
+    ],
+)
+def test_a_url_that_is_not_one_of_http_is_described_without_it(
+    server: Server, client: NexthinkClient, target: Path, url: str, words: str
+) -> None:
+    server.on("GET", STATUS, completed(url))
+    for given in (None, url):
+        with pytest.raises(UnavailableError, match="the tenant sent " + words) as caught:
+            client.nql.download("e1", target, url=given)
+        assert "MARK" not in str(caught.value)
+        assert "export again" in str(caught.value)
+    assert not target.exists()
+    if "://" in url:
+        with pytest.raises(UsageError, match=words.partition(", ")[0]) as usage:
+            client.nql.download(url, target)
+        assert "MARK" not in str(usage.value)
 
 
 @pytest.mark.parametrize(
@@ -311,3 +336,19 @@ def test_a_url_downloads_without_an_export_id(
     other_server.on("GET", FILE, Reply(403))
     with pytest.raises(ResultsExpiredError, match="nxp nql status EXPORT_ID --url"):
         client.nql.download(url_of(other_server), target)
+
+
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("ftp://host/x?MARK", "redirects to a URL that is not http"),
+        ("http://a:b/?MARK", "redirects to a malformed URL"),
+    ],
+)
+def test_a_redirect_to_what_is_no_url_of_http_is_one_line_without_it(
+    other_server: Server, client: NexthinkClient, target: Path, location: str, words: str
+) -> None:
+    other_server.on("GET", FILE, Reply(302, headers={"location": location}))
+    with pytest.raises(UnavailableError, match=words) as caught:
+        client.nql.download("e1", target, url=url_of(other_server))
+    assert "MARK" not in str(caught.value)
