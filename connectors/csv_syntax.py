@@ -25,7 +25,7 @@ WORD: Final = 64
 STEPS: Final = tuple(np.uint64(step) for step in (1, 2, 4, 8, 16, 32))
 ONE: Final = np.uint64(1)
 LAST: Final = np.uint64(WORD - 1)
-# With fewer quotes than one in so many bytes, looking at each takes less time than masks.
+# With fewer quotes than one in this many bytes, looking at each takes less time than masks.
 SPARSE: Final = 48
 
 AFTER_QUOTE: Final = "has text after a closing quote"

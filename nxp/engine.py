@@ -42,7 +42,7 @@ def run_here(
 
     Args:
         settings: of the installation.
-        prefect: --prefect or --no-prefect; None leaves it to NXP_PREFECT, or else to whether a
+        prefect: --prefect or --no-prefect; None leaves it to NXP_PREFECT, otherwise to whether a
             server is known.
         story: imports and calls the story.
         flow: imports and calls the flow.

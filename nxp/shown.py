@@ -63,7 +63,7 @@ def show_rows(kind: str, action_id: str | None, how: RecordOptions | None) -> No
     """
     how = how or RecordOptions()
     if action_id is None and how.query is None:
-        raise UsageError("name an id, or a saved query by --query")
+        raise UsageError("name an id, or a saved query with --query")
     if how.parameter and how.query is None:
         raise UsageError("-p gives parameters of a saved query: name it by --query")
     query_id = None if how.query is None else f"#{how.query.removeprefix('#')}"

@@ -231,7 +231,7 @@ class ActionSpecification(Specification):
             problems.append("question: say which of questions the answers are about")
         known = self.options_of(self.question)
         if self.questions and not known:
-            problems.append("question: is not one of questions")
+            problems.append("question: is not among the questions")
         if known and (
             others := [each for each in self.answers if each.strip().lower() not in known]
         ):

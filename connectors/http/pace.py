@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpcore
 import httpx
 
-# After the first byte of an answer, over so many seconds of waiting. The head of an answer has at
+# After the first byte of an answer, over this many seconds of waiting. The head of an answer has at
 # most 100 KiB, so it arrives within a quarter of an hour.
 PACE_SECONDS: Final = 60.0
 LEAST_BYTES_PER_SECOND: Final = 100

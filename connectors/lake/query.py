@@ -55,11 +55,11 @@ class Rows:
         return self._cursor.fetchall()
 
     def next(self, most: int) -> list[tuple[Any, ...]]:
-        """Return the next rows, so many at most; none after the last one."""
+        """Return the next rows, at most this many; none after the last one."""
         return self._cursor.fetchmany(most)
 
     def arrow(self, most: int) -> Any:
-        """Return the rows as a pyarrow reader of batches of so many rows at most."""
+        """Return the rows as a pyarrow reader of batches of at most this many rows."""
         with warnings.catch_warnings():
             # It advises a way that has no statement to check first.
             warnings.simplefilter("ignore")

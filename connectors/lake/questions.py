@@ -139,7 +139,7 @@ def find_question(name: str, *folders: Path) -> Question:
     """Return the question of this name.
 
     Raises:
-        UsageError: there is none; the message has those that may be meant.
+        UsageError: there is no such question; the message names similar ones.
         ConfigurationError: its file is wrong.
     """
     files = question_files(*folders)

@@ -47,7 +47,7 @@ def read_request(
     enrichments = given.get("enrichments")
     if not isinstance(enrichments, list) or not enrichments:
         raise DataRefusedError(
-            'the file has no list "enrichments" with objects in it, and is no such list itself'
+            'the file has no list "enrichments" with objects in it, and is not such a list itself'
         )
     if len(enrichments) > MOST_OBJECTS:
         raise DataRefusedError(

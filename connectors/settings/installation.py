@@ -159,7 +159,7 @@ def _object_storage(url: str) -> str:
 
 
 def _catalog(given: str | None) -> Path:
-    """Return the catalogue: as set, in the current folder, in the clone, or else the library.
+    """Return the catalogue: as set, in the current folder, in the clone, otherwise the library.
 
     A project is always given.
 

@@ -20,10 +20,10 @@ DIGEST_BYTES = 8
 # About a megabyte of cursor. If there are more rows around the moment, some come again with every
 # pull until there is a newer moment.
 KNOWN_ROWS = 100_000
-# Why a cursor that was kept is none.
+# Why a cursor that was kept cannot be used.
 UNREADABLE = "is damaged, of another version, or of another query or address"
 IN_FUTURE = "is later than every row"
-MIXED = "is none while the column holds values of several types: convert them in the query"
+MIXED = "cannot be used while the column holds values of several types: convert them in the query"
 # These change how rows are requested, not which.
 WITHOUT_EFFECT = {"page_rows", "overlap"}
 

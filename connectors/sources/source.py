@@ -34,7 +34,7 @@ class PullOutcome:
     """How complete a pull was, and where the next one starts.
 
     Store `cursor` only after the rows have taken effect; None: the next pull is a full one.
-    `unusable` says why the cursor that was given is none, so that all rows were read.
+    `unusable` says why the given cursor could not be used, so that all rows were read.
     """
 
     completeness: Completeness

@@ -38,7 +38,7 @@ BY_STATE: dict[str, tuple[type[PipelineError], str]] = {
         ": a view uses a column whose type has to change: alter both by hand (docs/sql.md)",
     ),
 }
-# A character has no place in the database's encoding, or is none in it.
+# The database's encoding lacks a character, or the text is not valid in it.
 BY_ENCODING = {"22P05", "22021"}
 # The line that COPY adds at the end: the lines above it may quote a value.
 COLUMN_IN_CONTEXT = re.compile(r"^COPY \S+, line \d+, column (\w+)$", re.MULTILINE)

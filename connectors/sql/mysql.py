@@ -105,7 +105,7 @@ def _written(rows: pa.RecordBatch) -> list[str]:
 
 
 def _statements(head: str, rows: list[str], most: int) -> Iterator[bytes]:
-    """Yield statements that insert the rows, each of at most so many bytes or of one row."""
+    """Yield statements that insert the rows, each of at most this many bytes or of one row."""
     first, size = head.encode(), 0
     pending: list[bytes] = []
     for row in rows:

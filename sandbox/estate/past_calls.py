@@ -17,7 +17,7 @@ _WEEKEND = 5
 
 
 def past_calls(seed: int, days: int, started: datetime) -> Iterator[LogEntry]:
-    """Yield the log of so many days up to an instant: exports at night, executes by a help desk."""
+    """Yield the log of some days up to an instant: exports at night, executes by a help desk."""
     for back in range(days, -1, -1):
         day = started.astimezone(UTC).date() - timedelta(days=back)
         midnight = datetime.combine(day, time(), UTC)

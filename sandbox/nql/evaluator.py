@@ -153,12 +153,12 @@ def _joined(
     found = aggregates.gather(reduction, rows).filter(pl.col(key).is_not_null())
     whole = pl.concat(objects)
     how: Literal["left", "inner"] = "left" if join.keeps_all else "inner"
-    beside = whole.join(found, on=key, how=how, maintain_order="left")
+    joined = whole.join(found, on=key, how=how, maintain_order="left")
     # Without rows the count is 0 and every other aggregate null.
     counts = [
         pl.col(f"#{i}").fill_null(0)
         for i, aggregate in enumerate(reduction.aggregates)
         if aggregate.function in ("count", "distinct")
     ]
-    finished = aggregates.with_results(reduction, beside.with_columns(counts), now)
+    finished = aggregates.with_results(reduction, joined.with_columns(counts), now)
     yield finished.select(*whole.columns, *(r.column.path for r in reduction.results))

@@ -130,7 +130,7 @@ def nothing_done(run: ActionRun, plan: ActionPlan) -> NothingDoneError:
     ] or ["none of the targets was found"]
     return NothingDoneError(
         f"{run.action}: nothing done: {', '.join(why)}; nxp act status {run.action} --plan "
-        f"{plan.plan_id} --targets shows whom that concerns"
+        f"{plan.plan_id} --targets shows who they are"
     )
 
 

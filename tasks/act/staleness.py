@@ -45,7 +45,7 @@ def load_plan(run: ActionRun, plan_id: str, sha256: str | None = None) -> Action
     return read_plan(run.lake, record, run.folder())
 
 
-def check_meanwhile(run: ActionRun, plan: ActionPlan) -> None:
+def check_unchanged_since(run: ActionRun, plan: ActionPlan) -> None:
     """Raise, right before a plan begins, if somebody else has acted on its targets since.
 
     Raises:

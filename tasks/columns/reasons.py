@@ -40,7 +40,7 @@ def count_reasons(rejects: Iterable[pl.DataFrame]) -> Counter[str]:
 
 
 def most_frequent(reasons: Mapping[str, int], rows: int) -> str:
-    """Return the most frequent reason of so many rejected rows as the end of a clause.
+    """Return the most frequent reason of a number of rejected rows, as the end of a clause.
 
     Such as `, 11 of them: boot_time is not a date-time`; empty if no reason is known.
     """

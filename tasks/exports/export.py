@@ -254,7 +254,7 @@ def begin_or_attach(
 
 
 def fetched(ready: Ready, done: Transferred, seconds: float) -> Fetched:
-    """Return a result that was fetched in so many seconds."""
+    """Return a result, with the seconds that fetching it took."""
     return Fetched(**_described(ready, done, seconds))
 
 

@@ -163,7 +163,7 @@ def check_bounds(start: datetime, end: datetime, step: timedelta) -> None:
 
 
 def named(start: datetime, end: datetime, zone: tzinfo = UTC) -> str:
-    """Return a stretch of time as an operator names it: its day, or else both of its bounds.
+    """Return a stretch of time as an operator names it: its day, otherwise both of its bounds.
 
     A day is one of the zone, which only datasets of the tenant's days have; bounds are in UTC.
     """

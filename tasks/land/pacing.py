@@ -32,7 +32,7 @@ class ExportPace:
 
 
 def pace(exports: int, used: Sequence[Counted], limit: int | None, now: datetime) -> ExportPace:
-    """Return when so many exports can be started, after those of the last 24 hours."""
+    """Return when a number of exports can be started, after those of the last 24 hours."""
     if limit is None:
         return ExportPace(exports, now)
     ends = [minute + MINUTE + DAY for minute, number in used for _ in range(number)]

@@ -196,7 +196,7 @@ def _is_in_doubt(report: RunReport) -> bool:
 
 
 def _first(landed: LandedUnits) -> PipelineError | None:
-    """Return the error to report: what stopped the run, or else that of the first window."""
+    """Return the error to report: what stopped the run, otherwise that of the first window."""
     return landed.stopped or (landed.failures[0].error if landed.failures else None)
 
 

@@ -25,7 +25,7 @@ LandUnit: TypeAlias = Callable[[Run, Unit], UnitOutcome]
 # The most units of a run whose stages are shown, and the most units that are shown one by one.
 MOST_BY_STAGE: Final = 20
 MOST_BY_UNIT: Final = 200
-# A longer run is shown in so many chunks, or in chunks of the least size.
+# A longer run is shown in this many chunks, or in chunks of the least size.
 CHUNKS: Final = 100
 LEAST_CHUNK: Final = 10
 # Units of chunks that failed are shown one by one, up to this number.
@@ -164,7 +164,7 @@ class UnitChunk:
 
 
 def steps_of(run: Run, land_unit: LandUnit) -> Steps:
-    """Return the task runs that a run of so many units has; none in a plain run."""
+    """Return the number of task runs of a run with this many units; none in a plain run."""
     count = len(run.plan.units)
     if count <= MOST_BY_STAGE or flow_run() is None:
         return Steps(run, land_unit)

@@ -99,7 +99,7 @@ class Count:
 
 
 class Seldom:
-    """Lets something happen at most once in so many seconds."""
+    """Lets something happen at most once in a number of seconds."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds

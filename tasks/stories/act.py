@@ -25,7 +25,7 @@ from tasks.act.plan_file import ActionPlan
 from tasks.act.report import ActionStages, described, report_action
 from tasks.act.run import ActionRun, ChosenAction, open_action
 from tasks.act.send import send_plan
-from tasks.act.staleness import check_meanwhile, give_up_outdated, load_plan
+from tasks.act.staleness import check_unchanged_since, give_up_outdated, load_plan
 from tasks.runs.artifact import show_plan
 from tasks.runs.progress import tell_report
 
@@ -181,7 +181,7 @@ def _send(run: ActionRun, made: ActionPlan, lease: Lease, stages: ActionStages) 
     if current.begun_at is None:
         # Check it again: another run may have begun a plan since this one was approved.
         load_plan(run, made.plan_id)
-        check_meanwhile(run, made)
+        check_unchanged_since(run, made)
         run.ledger.actions.begin(made.record, made.batches(), stages.person.asker)
     stages.is_begun = True
     try:

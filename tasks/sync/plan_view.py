@@ -27,7 +27,7 @@ PAIRS: Final = 20
 EXAMPLES: Final = 10
 _LAST_PLANS: Final = 10
 _BAR: Final = 40
-# Pairs are counted in memory, in the first so many rows of a plan.
+# Pairs are counted in memory, in this many rows at the beginning of a plan.
 _MOST_ROWS: Final = 250_000
 _KNOWN: Final = ("set", "change", "overwrite", "restore", "clear", "settle", "theirs")
 _WAITING, _REJECTED, _THEIRS = "waiting", "rejected", "theirs"

@@ -46,8 +46,8 @@ def find_gaps(
 ) -> list[Gaps]:
     """Return the gaps in the last days of each dataset that lands windows.
 
-    Windows are expected from where the watermark counts from, or else from the dataset's `start`,
-    or else from the first window that landed. A dataset without any of these has no gaps.
+    Windows are expected from where the watermark counts, otherwise from the dataset's `start`,
+    otherwise from the first window that landed. A dataset without any of these has no gaps.
 
     Raises:
         ConfigurationError: settings or catalogue have problems.

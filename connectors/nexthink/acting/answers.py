@@ -21,7 +21,7 @@ class RemoteActionAnswer(Lenient):
     @field_validator("expires_in_minutes", mode="before")
     @classmethod
     def _take_only_minutes(cls, given: Any) -> Any:
-        # The action was accepted: a number that is none must not make its outcome unknown.
+        # The action was accepted: a value that is not a number must not make its outcome unknown.
         return given if isinstance(given, int) and 0 <= given <= LONGEST_MINUTES else None
 
 

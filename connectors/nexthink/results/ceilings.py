@@ -9,7 +9,7 @@ from connectors.limits import GB, MB, Limits, setting
 
 # Smaller texts may be compressed by any ratio: a few thousand equal rows are.
 RATIO_BEYOND_BYTES: Final = 256 * MB
-# The rate counts over so many seconds of waiting for the network.
+# The rate counts over this many seconds of waiting for the network.
 RATE_SECONDS: Final = 60.0
 
 
@@ -32,7 +32,7 @@ class Ceilings:
         self._waited = self._came = 0.0
 
     def check_text(self, unpacked: int, received: int) -> None:
-        """Check how much text came from so many bytes of the file.
+        """Check how much text came from this many bytes of the file.
 
         Raises:
             DataRefusedError: too much, or more than a file of rows can be compressed.

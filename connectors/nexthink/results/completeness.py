@@ -33,7 +33,7 @@ class ByteRange:
 
     @classmethod
     def of_range(cls, content_range: str) -> Self | None:
-        """Return the part of a Content-Range; None if it is none, or names no total."""
+        """Return the part of a Content-Range; None if it is malformed, or names no total."""
         found = _CONTENT_RANGE.fullmatch(content_range)
         if found is None:
             return None
