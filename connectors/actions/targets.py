@@ -66,7 +66,7 @@ class TargetSpecification(Specification):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if sum(each is not None for each in (self.query_id, self.consent, self.answers_to)) > 1:
-            raise ValueError("set only one of query_id, consent and answers_to")
+            raise ValueError("set one of query_id, consent and answers_to, not both")
         if self.query_id and not QUERY_ID.fullmatch(self.query_id):
             raise ValueError("query_id: must be # and 2 to 254 of a-z, 0-9 and _")
         return self

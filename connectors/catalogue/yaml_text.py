@@ -71,7 +71,7 @@ class _Loader(_Parsed):
             return super().construct_object(node, deep)
         except (ValueError, OverflowError):
             # Such as the date 2026-13-01, or a number of 5,000 digits.
-            raise _refused("a value that does not fit its type", node) from None
+            raise _refused("a value that is none of its type", node) from None
 
 
 def parse_yaml(text: str) -> Any:

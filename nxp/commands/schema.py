@@ -113,7 +113,7 @@ def print_(
     Without KIND, list the kinds; with --json, print all their schemas.
     """
     if kind is not None and kind not in KINDS:
-        raise UsageError(f"unknown kind {kind!r}: the kinds are {', '.join(KINDS)}")
+        raise UsageError(f"unknown kind {kind!r}: there is {', '.join(KINDS)}")
     if kind:
         text = read_schema(kind)
         if out:

@@ -170,7 +170,7 @@ def _known(
     if found is None:
         # Names of columns are not values; a line that is not a header may hold some, so it is cut.
         raise UsageError(
-            f"{file}: {given[:40]!r} is not one of the fields {', '.join(dict.fromkeys(fields))}; "
+            f"{file}: {given[:40]!r} is none of the fields {', '.join(dict.fromkeys(fields))}; "
             "nothing was sent"
         )
     return found

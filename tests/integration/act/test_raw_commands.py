@@ -622,7 +622,7 @@ def test_a_table_names_devices_and_users_by_any_of_their_ids(
 
 
 BAD_TABLES = [
-    ("devices", "name,colour\nPC,red\n", "'colour' is not one of the fields"),
+    ("devices", "name,colour\nPC,red\n", "'colour' is none of the fields"),
     ("devices", "name,uid\nPC\n", "line 2 has 1 fields, and the header 2"),
     ("devices", "name,device.name\nPC,PC\n", "under two names of the same thing"),
     ("devices", 'name,uid\n"PC,\n', "has a quote that is not closed"),

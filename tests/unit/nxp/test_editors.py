@@ -183,4 +183,4 @@ def test_the_command_prints_and_writes_schemas(
     assert {path.stem for path in (tmp_path / "x").iterdir()} == KINDS.keys()
     assert "automations" in called("schema", "print", capsys=capsys).stdout
     wrong = called("schema", "print", "datasets", capsys=capsys)
-    assert (wrong.returncode, "the kinds are dataset, sync" in wrong.stderr) == (2, True)
+    assert (wrong.returncode, "there is dataset, sync" in wrong.stderr) == (2, True)

@@ -73,7 +73,7 @@ def test_the_fingerprint_is_of_what_is_done_not_of_how_it_is_looked_at() -> None
         ({"outcome": {"poll": "0s"}}, "at least a second"),
         ({"outcome": {"query_id": "nope"}}, "outcome.query_id: must be #"),
         ({"targets": {"query_id": "nope"}}, "query_id: must be #"),
-        ({"targets": {**FOUND["targets"], **CONSENT["targets"]}}, "set only one"),
+        ({"targets": {**FOUND["targets"], **CONSENT["targets"]}}, "not both"),
         ({"effect_after": "1h"}, "effect_after: needs targets.query_id"),
         ({"scenario": "self_help"}, "targets.consent: self-help"),
         ({"scenario": "self_healing"}, "targets.query_id: self-healing"),
