@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.catalogue import ACTIONS, SYNCS, Mode, query_path, read_datasets
-from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
+from connectors.catalogue.yaml_text import UNREADABLE, read_catalogue_text, why_unreadable
 from nxp.answers.nql import QueryToPaste
 
 _OTHER: Final = "nxp check and commands"
@@ -44,7 +44,7 @@ def queries_to_paste(catalog: Path) -> Pasting:
     for query_id, users in used.items():
         path = query_path(catalog, query_id)
         try:
-            text = read_text(path).rstrip()
+            text = read_catalogue_text(path).rstrip()
         except UNREADABLE as error:
             problems.append(f"queries/{path.name}: {why_unreadable(error)}")
         else:

@@ -108,7 +108,7 @@ def stop(processes: Iterable[psutil.Process], *, seconds: float, leader: bool = 
     psutil.wait_procs(left, timeout=seconds)
 
 
-def answers(url: str) -> bool:
+def is_answering(url: str) -> bool:
     """Return whether a server on this machine answers a request with success."""
     import httpx  # noqa: PLC0415 - 0.1 s, not for commands that start nothing
 

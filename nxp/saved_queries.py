@@ -13,7 +13,7 @@ from connectors.catalogue import DatasetSpecification, Drift, Mode
 from connectors.catalogue.loading import query_path
 from connectors.catalogue.specification import DAY
 from connectors.catalogue.windows import WindowSpecification
-from connectors.catalogue.yaml_text import UNREADABLE, read_text
+from connectors.catalogue.yaml_text import UNREADABLE, read_catalogue_text
 from nql import syntax
 from nql.errors import NqlSyntaxError
 from nql.linting import lint
@@ -133,7 +133,7 @@ class SavedQueryUses:
             self._parsed[query_id] = None
             note = _Saying(self.findings, name, query_id)
             try:
-                text = read_text(query_path(self._catalog, query_id))
+                text = read_catalogue_text(query_path(self._catalog, query_id))
                 self._parsed[query_id] = parse(text)
             except NqlSyntaxError as error:
                 note.note(f"not understood here, so it was not compared: {error}")

@@ -18,7 +18,7 @@ from connectors.lake.sql_room import Room
 from connectors.lake.sql_views import Offered
 from connectors.printable import printable, to_json
 from nxp.output import aligned, plain, print_json
-from nxp.sql_table import cell, show_table
+from nxp.sql_table import cell, print_result
 
 Read = TypeVar("Read")
 AT_ONCE: Final = 10_000
@@ -95,7 +95,7 @@ def fetched(rows: Rows, limit: int | None) -> SqlResult:
 def show(result: SqlResult, how: OutputFormat) -> None:
     """Print a result on stdout."""
     if how is OutputFormat.TABLE:
-        show_table(result.names, result.rows)
+        print_result(result.names, result.rows)
     elif how is OutputFormat.JSON:
         print_json([dict(zip(result.names, row, strict=True)) for row in result.rows])
     else:

@@ -18,7 +18,7 @@ _EXPLAINED: Final = ["explain_key", "explain_value"]
 NO_PAGER: Final = frozenset({"", "cat"})
 
 
-def show_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def print_result(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print a result. In a pipe each row is one line; a terminal gets what it can show."""
     if list(names) == _EXPLAINED:
         page([text(line) for _, plan in rows for line in plan.splitlines()])

@@ -16,7 +16,7 @@ from connectors.catalogue.specification import Specification
 from connectors.catalogue.yaml_text import (
     UNREADABLE,
     parse_yaml,
-    read_text,
+    read_catalogue_text,
     read_yaml,
     why_unreadable,
 )
@@ -198,7 +198,7 @@ def query_problems(catalog: Path, query_ids: Iterable[str]) -> list[str]:
                     f"no saved query {name}: write it, or nxp add '#{path.stem}' copies it if the "
                     "library has it"
                 )
-            elif not read_text(path).strip():
+            elif not read_catalogue_text(path).strip():
                 problems.append(f"{name}: it is empty")
         except UNREADABLE as error:
             problems.append(f"{name}: {why_unreadable(error)}")
@@ -207,7 +207,7 @@ def query_problems(catalog: Path, query_ids: Iterable[str]) -> list[str]:
 
 def _read(path: Path, kind: type[AnySpecification]) -> tuple[AnySpecification | None, list[str]]:
     try:
-        return _validated(kind, read_text(path)), []
+        return _validated(kind, read_catalogue_text(path)), []
     except UNREADABLE as error:
         return None, [f"{path.name}: {why_unreadable(error)}"]
     except ValidationError as error:

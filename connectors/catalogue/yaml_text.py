@@ -94,10 +94,10 @@ def read_yaml(path: Path) -> Any:
     Raises:
         OSError, UnicodeDecodeError, yaml.YAMLError: it cannot be read; see `why_unreadable`.
     """
-    return parse_yaml(read_text(path))
+    return parse_yaml(read_catalogue_text(path))
 
 
-def read_text(path: Path) -> str:
+def read_catalogue_text(path: Path) -> str:
     """Return the text of a file of the catalogue.
 
     Raises:

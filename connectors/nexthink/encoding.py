@@ -115,7 +115,7 @@ def check_objects(objects: pl.DataFrame, layout: ObjectLayout) -> None:
         raise DataRefusedError(f"{repeated:,} objects are in the frame more than once")
 
 
-def json_text(values: pl.Series) -> pl.Expr:
+def json_expression(values: pl.Series) -> pl.Expr:
     """Return an expression for the values of a column as JSON; null stays null.
 
     Raises:
@@ -158,14 +158,16 @@ def _objects_as_text(objects: pl.DataFrame, layout: ObjectLayout) -> pl.Series:
     _check_keys(objects[layout.key])
     fields = [
         pl.concat_str(
-            pl.lit(f'{{"name":{_quote(name)},"value":'), json_text(objects[column]), pl.lit("}")
+            pl.lit(f'{{"name":{_quote(name)},"value":'),
+            json_expression(objects[column]),
+            pl.lit("}"),
         )
         for column, name in layout.fields.items()
     ]
     return objects.select(
         pl.concat_str(
             pl.lit(f'{{"identification":[{{"name":{_quote(layout.identification)},"value":'),
-            json_text(objects[layout.key]),
+            json_expression(objects[layout.key]),
             pl.lit('}],"fields":['),
             pl.concat_str(fields, separator=",", ignore_nulls=True),
             pl.lit("]},"),

@@ -11,7 +11,7 @@ from connectors.databases.names import ALIKE, twins
 from connectors.errors import ConfigurationError, DataRefusedError
 from connectors.sources.file_formats import Csv, Format, complaint
 from connectors.sources.parquet import Parquet
-from connectors.sources.places import open_place, printable
+from connectors.sources.places import open_place, safe_name
 from connectors.sources.source import (
     Batches,
     Completeness,
@@ -117,4 +117,4 @@ def _format(specification: FileSpecification) -> Format:
 
 def _short(path: str) -> str:
     """Return the name of a file without its folders."""
-    return printable(path.rpartition("/")[2])
+    return safe_name(path.rpartition("/")[2])

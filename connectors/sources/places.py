@@ -69,7 +69,7 @@ class Folders:
         def refuse(error: OSError) -> None:
             if isinstance(error, PermissionError):
                 raise AccessError(
-                    f"source {self._source}: cannot list {printable(str(error.filename))}: allow "
+                    f"source {self._source}: cannot list {safe_name(str(error.filename))}: allow "
                     "this user to read it, or name the folders to read"
                 ) from None
 
@@ -131,7 +131,7 @@ class Bucket:
             if not _is_path(key):
                 if matches.fullmatch(key):
                     raise DataRefusedError(
-                        f"source {self._source}: {printable(key)} matches the pattern, but is not "
+                        f"source {self._source}: {safe_name(key)} matches the pattern, but is not "
                         "the path of an object that can be read: rename it"
                     )
                 skipped.append(key)
@@ -167,7 +167,7 @@ class Bucket:
         found = OBJECT.search(str(error))
         return DataRefusedError(
             f"source {self._source}: {self._root}/{self._pattern}: the object "
-            f"{printable(found[1]) if found else ''} has a name that is not a path, so the folder "
+            f"{safe_name(found[1]) if found else ''} has a name that is not a path, so the folder "
             "cannot be listed: rename or remove it"
         )
 
@@ -279,7 +279,7 @@ def _is_path(key: str) -> bool:
     return not CONTROL.search(key) and not {"", ".", ".."} & set(key.split("/"))
 
 
-def printable(name: str) -> str:
+def safe_name(name: str) -> str:
     """Return a name that any log can show, whatever bytes a file's name has."""
     shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return CONTROL.sub(lambda found: repr(found[0])[1:-1], shown)
@@ -289,7 +289,7 @@ def _warn(source: str, skipped: list[str], pattern: str = "") -> None:
     """Log what is not read: objects that are not files, and names that are not paths."""
     if pattern.endswith("**") or not skipped:
         return
-    shown = ", ".join(printable(name) for name in sorted(skipped)[:NAMES_SHOWN])
+    shown = ", ".join(safe_name(name) for name in sorted(skipped)[:NAMES_SHOWN])
     more = f" and {len(skipped) - NAMES_SHOWN:,} more" if len(skipped) > NAMES_SHOWN else ""
     logger.warning("source %s: skipped, as they are not files: %s%s", source, shown, more)
 

@@ -315,10 +315,10 @@ def retire_ledger(
 
 
 def _shown(tenant: str | None, action: str, plan: str | None) -> "ShownPlan":
-    from tasks.act.status import show_plan  # noqa: PLC0415 - polars
+    from tasks.act.status import read_plan_card  # noqa: PLC0415 - polars
 
     settings = load_settings()
-    return show_plan(settings, tenant_name(settings, tenant), action, plan)
+    return read_plan_card(settings, tenant_name(settings, tenant), action, plan)
 
 
 def _absolute(path: Path | None) -> Path | None:

@@ -22,7 +22,7 @@ from nxp.options import Json, Tenant
 from nxp.output import print_json, print_table, print_text, say
 from nxp.question_answers import answer_question
 from nxp.sql_formats import SqlResult, StatementSource, fetched
-from nxp.sql_table import show_table
+from nxp.sql_table import print_result
 
 _WIDTH: Final = 100
 
@@ -124,7 +124,7 @@ def _answer(question: Question, settings: Settings, tenant: str | None, *, as_js
         for line in textwrap.wrap(question.text, _WIDTH):
             print_text(line)
         print_text("")
-        show_table(result.names, result.rows)
+        print_result(result.names, result.rows)
         say(number_of(len(result.rows), "row"))
         if reaches:
             say(f"made of {'; '.join(map(str, reaches))}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from connectors.catalogue.names import unknown_queries
-from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
+from connectors.catalogue.yaml_text import UNREADABLE, read_catalogue_text, why_unreadable
 from connectors.clock import utc_now
 from connectors.errors import AccessError, ConfigurationError, PipelineError, StaleError
 from connectors.settings.installation import Settings, load_settings, prepare_home
@@ -79,7 +79,7 @@ def _texts(folder: Path, names: Sequence[str]) -> tuple[dict[str, str], list[str
     texts, problems = {}, []
     for query_id in dict.fromkeys(wanted):
         try:
-            texts[query_id] = read_text(paths[query_id])
+            texts[query_id] = read_catalogue_text(paths[query_id])
         except UNREADABLE as error:
             problems.append(f"queries/{paths[query_id].name}: {why_unreadable(error)}")
     return texts, problems

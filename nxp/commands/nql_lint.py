@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from cyclopts import Parameter
 
-from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
+from connectors.catalogue.yaml_text import UNREADABLE, read_catalogue_text, why_unreadable
 from connectors.errors import ConfigurationError
 from connectors.settings.installation import load_settings
 from nql.linting import Diagnostic
@@ -71,7 +71,7 @@ def _files(named: tuple[Path, ...]) -> Iterator[Path]:
 
 def _text(path: Path) -> str:
     if str(path) != STANDARD_INPUT:
-        return read_text(path)
+        return read_catalogue_text(path)
     return sys.stdin.buffer.read().decode("utf-8-sig")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from connectors.catalogue.names import unknown_queries
-from connectors.catalogue.yaml_text import UNREADABLE, read_text, why_unreadable
+from connectors.catalogue.yaml_text import UNREADABLE, read_catalogue_text, why_unreadable
 from connectors.errors import ConfigurationError, UsageError
 from connectors.lake.storage import storage_errors
 from connectors.settings.installation import load_settings
@@ -63,7 +63,7 @@ def _texts(folder: Path, named: str | None) -> tuple[dict[str, str], list[str]]:
     for path in sorted(folder.glob("*.nql")):
         if named in {None, f"#{path.stem}"}:
             try:
-                texts[f"#{path.stem}"] = read_text(path)
+                texts[f"#{path.stem}"] = read_catalogue_text(path)
             except UNREADABLE as error:
                 problems.append(f"queries/{path.name}: {why_unreadable(error)}")
     return texts, problems

@@ -38,7 +38,7 @@ def plan(
     if of is not None:
         if sync != SHOW:
             raise UsageError(f"nxp plan takes one sync: nxp plan {sync}, or nxp plan show {sync}")
-        show_plan(of, plan_id, tenant, full=full, as_json=as_json)
+        _print_view(of, plan_id, tenant, full=full, as_json=as_json)
         return
     if plan_id:
         raise UsageError("--plan is for nxp plan show SYNC")
@@ -71,7 +71,7 @@ def plan(
     )
 
 
-def show_plan(
+def _print_view(
     sync: str, plan_id: str | None, tenant: str | None, *, full: bool, as_json: bool
 ) -> None:
     """Print a plan that was made; by default the newest one."""

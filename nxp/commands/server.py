@@ -18,7 +18,7 @@ from nxp.engine import SERVER_RECORD, check_space, prepare, read_server
 from nxp.interpreter import module_command
 from nxp.options import Json
 from nxp.output import print_json, say
-from nxp.processes import LOOPBACK, answers, free_port, started_at
+from nxp.processes import LOOPBACK, free_port, is_answering, started_at
 from nxp.processes import start as start_process
 from nxp.processes import stop as stop_processes
 
@@ -69,7 +69,7 @@ def stop_server(settings: Settings) -> bool:
 def status(*, as_json: Json = False) -> int:
     """Print the server's address if it runs; exit code 5 if it does not."""
     record = read_server(load_settings())
-    healthy = record is not None and answers(f"{record['api_url']}/health")
+    healthy = record is not None and is_answering(f"{record['api_url']}/health")
     if as_json:
         print_json({"running": healthy, **(record or {})})
     elif record and healthy:
@@ -110,7 +110,7 @@ def _start(settings: Settings) -> dict[str, str]:
 
 def _await_health(process: psutil.Popen, url: str, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not answers(f"{url}/health"):
+    while not is_answering(f"{url}/health"):
         if process.poll() is not None or time.monotonic() > deadline:
             raise UnavailableError(f"the Prefect server did not start: see {log}")
         time.sleep(0.3)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.catalogue import ACTIONS, DATASETS, SYNCS, DatasetSpecification, read_specifications
-from connectors.catalogue.yaml_text import read_text
+from connectors.catalogue.yaml_text import read_catalogue_text
 from connectors.errors import UsageError
 from connectors.lake.questions import question_files, read_question
 from nxp.library import LIBRARY
@@ -201,7 +201,7 @@ class Library:
 
     def _notebooks(self) -> Iterator[Part]:
         for path in sorted((self.folder / NOTEBOOKS).glob("*.py")):
-            named = set(_QUOTED.findall(read_text(path)))
+            named = set(_QUOTED.findall(read_catalogue_text(path)))
             files = question_files(self.folder)
             reads = {
                 dataset
@@ -239,5 +239,7 @@ def _referred(dataset: DatasetSpecification) -> set[str]:
 
 def _first_line(path: Path) -> str:
     """Return the first line of the comment that a file begins with."""
-    lines = (line for line in read_text(path).splitlines() if not line.startswith(_FOR_EDITORS))
+    lines = (
+        line for line in read_catalogue_text(path).splitlines() if not line.startswith(_FOR_EDITORS)
+    )
     return next(lines, "").strip("#/* ").rstrip(".")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.catalogue.names import DATASETS
-from connectors.catalogue.yaml_text import UNREADABLE, read_text
+from connectors.catalogue.yaml_text import UNREADABLE, read_catalogue_text
 from connectors.errors import StorageError, UsageError
 from connectors.lake.storage import storage_errors
 from nxp.library.contents import Library, Part, query_file
@@ -96,7 +96,7 @@ def write_new(path: Path, content: bytes) -> None:
 def _is_same(source: Path, target: Path) -> bool:
     """Return whether two files have the same text, however their lines end."""
     try:
-        return read_text(target) == read_text(source)
+        return read_catalogue_text(target) == read_catalogue_text(source)
     except UNREADABLE:
         return False
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from nxp import server_access
 from nxp.interpreter import module_command
-from nxp.processes import LOOPBACK, Account, answers, is_free
+from nxp.processes import LOOPBACK, Account, is_answering, is_free
 from nxp.stack import postgres
 from nxp.stack.record import Stack
 
@@ -151,7 +151,7 @@ def _store(stack: Stack) -> StackPart:
         address=_at(stack, STORE),
         command=module_command(*words),
         environ=base_environ(stack, STORE),
-        is_ready=lambda: answers(f"{_at(stack, STORE)}/{BUCKET}?list-type=2&max-keys=1"),
+        is_ready=lambda: is_answering(f"{_at(stack, STORE)}/{BUCKET}?list-type=2&max-keys=1"),
     )
 
 
@@ -196,7 +196,7 @@ def _server(stack: Stack) -> StackPart:
         address=_at(stack, SERVER),
         command=module_command(*words),
         environ=environ,
-        is_ready=lambda: answers(f"{api_url(stack)}/health"),
+        is_ready=lambda: is_answering(f"{api_url(stack)}/health"),
     )
 
 
@@ -212,7 +212,7 @@ def _worker(stack: Stack, name: str) -> StackPart:
         address=_at(stack, name),
         command=module_command(*words, *options),
         environ=environ,
-        is_ready=lambda: answers(f"{_at(stack, name)}/health") and _has_polled(stack, name),
+        is_ready=lambda: is_answering(f"{_at(stack, name)}/health") and _has_polled(stack, name),
     )
 
 

@@ -105,10 +105,10 @@ def write_plan(lake: Lake, path: str, rows: pl.DataFrame, sending: Sending, scra
     table = (
         rows.select(*COLUMNS).to_arrow().cast(_SCHEMA).replace_schema_metadata({_METADATA: request})
     )
-    return keep_rows(lake, path, table, scratch)
+    return write_rows(lake, path, table, scratch)
 
 
-def keep_rows(lake: Lake, path: str, rows: pa.Table, scratch: Path) -> str:
+def write_rows(lake: Lake, path: str, rows: pa.Table, scratch: Path) -> str:
     """Write rows as the file of a plan, for its owner only, and return its sha-256."""
     staged = scratch / path.rpartition("/")[2]
     with storage_errors(staged):

@@ -78,7 +78,7 @@ class ShownPlan:
     rows: list[dict[str, Any]] = field(repr=False)
 
 
-def show_plan(
+def read_plan_card(
     settings: Settings, tenant: str, action: str, plan_id: str | None = None
 ) -> ShownPlan:
     """Return one of an action's plans, the newest by default, on its card.

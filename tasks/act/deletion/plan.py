@@ -22,7 +22,7 @@ from tasks.act.deletion.lookup import look_up
 from tasks.act.deletion.named import find_named, read_named
 from tasks.act.deletion.run import ACTION, DeletionRun
 from tasks.act.exclusions import IN_DOUBT
-from tasks.act.plan_file import PLAN_LIFE, keep_rows, plan_path, read_rows
+from tasks.act.plan_file import PLAN_LIFE, plan_path, read_rows, write_rows
 
 _SCHEMA: Final = pa.schema(
     [
@@ -80,7 +80,7 @@ def make_plan(
     rows = _batched(found, batch)
     plan_id = f"{run.now:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
     path = plan_path(ACTION, plan_id)
-    sha256 = keep_rows(run.lake, path, rows.to_arrow().cast(_SCHEMA), run.folder())
+    sha256 = write_rows(run.lake, path, rows.to_arrow().cast(_SCHEMA), run.folder())
     kind, action_id = DELETION
     record = ActionPlanRecord(
         plan_id=plan_id,

@@ -11,7 +11,7 @@ import pytest
 from connectors.errors import NotApprovedError, UsageError
 from connectors.settings.installation import load_settings
 from tasks.act.asked import ActionAsked
-from tasks.act.status import ShownPlan, show_plan
+from tasks.act.status import ShownPlan, read_plan_card
 from tests.actions import CLEAN_UP, Acting, acting
 from tests.commands import called
 
@@ -32,7 +32,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acting]:
 
 
 def shown(name: str = NAME) -> ShownPlan:
-    return show_plan(load_settings(), TENANT, name)
+    return read_plan_card(load_settings(), TENANT, name)
 
 
 def test_a_card_says_what_is_done_to_whom_and_who_may_see_names(

@@ -24,7 +24,7 @@ from connectors.lake.sql_room import Room
 from connectors.lake.sql_views import NOTHING, Offered
 from nxp.sql_formats import OutputFormat, StatementSource
 from nxp.sql_shell import ShellSession, split, take_line
-from nxp.sql_table import show_table
+from nxp.sql_table import print_result
 from nxp.sql_words import Words
 from tests.commands import Result, called
 from tests.integration.lake.test_sql import DEVICES, land
@@ -249,8 +249,8 @@ def test_a_row_too_wide_for_a_terminal_is_turned_and_a_narrow_one_is_not(
     monkeypatch.setenv("LINES", "50")
     screen = Terminal()
     monkeypatch.setattr(sys, "stdout", screen)
-    show_table(["a", "long_name"], [["x" * 30, None], ["\x1b[2J", timedelta(1)]])
-    show_table(["a"], [[1]])
+    print_result(["a", "long_name"], [["x" * 30, None], ["\x1b[2J", timedelta(1)]])
+    print_result(["a"], [[1]])
     assert screen.getvalue().splitlines() == [
         "-- row 1 of 2 --",
         f"a          {'x' * 30}",
@@ -270,10 +270,10 @@ def test_a_long_table_goes_through_the_pager_and_leaving_it_is_no_error(
     monkeypatch.setenv("LINES", "24")
     seen = tmp_path / "seen"
     monkeypatch.setenv("PAGER", f"tee {seen}")
-    show_table(["n"], [[number] for number in range(100)])
+    print_result(["n"], [[number] for number in range(100)])
     assert len(seen.read_text().splitlines()) == 101
     monkeypatch.setenv("PAGER", "true")
-    show_table(["n"], [[number] for number in range(100_000)])
+    print_result(["n"], [[number] for number in range(100_000)])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from nxp.processes import answers, free_port
+from nxp.processes import free_port, is_answering
 
 BIG = bytes(range(256)) * 50_000
 
@@ -25,7 +25,7 @@ def serving(path: Path) -> Iterator[S3Store]:
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60
-        while not answers(f"{url}/lake?list-type=2"):
+        while not is_answering(f"{url}/lake?list-type=2"):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -17,7 +17,7 @@ from connectors.nexthink.encoding import (
     batches,
     check_objects,
     encode,
-    json_text,
+    json_expression,
     with_values,
 )
 
@@ -102,7 +102,7 @@ def test_a_body_is_what_the_json_module_would_write(
 @given(st.lists(st.none() | TEXTS, min_size=1))
 def test_texts_are_written_byte_for_byte_as_the_json_module_does(texts: list[str | None]) -> None:
     values = pl.Series("text", texts, pl.String)
-    written = values.to_frame().select(json_text(values)).to_series().to_list()
+    written = values.to_frame().select(json_expression(values)).to_series().to_list()
     assert written == [
         text if text is None else json.dumps(text, ensure_ascii=False) for text in texts
     ]
@@ -111,7 +111,7 @@ def test_texts_are_written_byte_for_byte_as_the_json_module_does(texts: list[str
 @pytest.mark.parametrize("sign", AWKWARD)
 def test_an_awkward_sign_that_is_alone_in_its_column_is_seen(sign: str) -> None:
     values = pl.Series("text", [sign])
-    (written,) = values.to_frame().select(json_text(values)).to_series()
+    (written,) = values.to_frame().select(json_expression(values)).to_series()
     assert written == json.dumps(sign, ensure_ascii=False)
 
 
@@ -123,7 +123,7 @@ def test_truths_and_numbers_are_written_exactly(
     truths: list[bool | None], numbers: list[int | None]
 ) -> None:
     for values in (pl.Series("v", truths, pl.Boolean), pl.Series("v", numbers, pl.Int64)):
-        written = values.to_frame().select(json_text(values)).to_series().to_list()
+        written = values.to_frame().select(json_expression(values)).to_series().to_list()
         assert written == [None if value is None else json.dumps(value) for value in values]
 
 
