@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from connectors.catalogue import DATASETS, check_all_named, names_in
+from connectors.catalogue import DATASETS, Mode, check_all_named, names_in, read_datasets
 from connectors.errors import PartlyDoneError, PipelineError, UsageError
 from connectors.settings.installation import Settings, load_settings
 from nxp.engine import run_here
@@ -46,12 +46,15 @@ def export(
     """Export DATASETs and land them: every missing window, or a snapshot of now.
 
     Windows that late rows may still join are landed again. With dates, it lands the windows
-    between them again and leaves the watermark alone; see nxp backfill. Each dataset lands on its
+    between them again and leaves the watermark alone; see nxp backfill. With --all, dates leave
+    out snapshots. Each dataset lands on its
     own: one that fails does not stop the others, unless the tenant cannot be reached or refuses
     the credential.
     """
     settings = load_settings()
     names = _names(dataset, settings, all_=all_)
+    if all_ and (from_ or to):
+        names = _without_snapshots(names, settings)
     from tasks.land.asked import Asked  # noqa: PLC0415 - polars and httpx, not for --help
     from tasks.land.plan import plan_run  # noqa: PLC0415 - polars and httpx, not for --help
 
@@ -95,6 +98,22 @@ def _names(given: Sequence[str], settings: Settings, *, all_: bool) -> list[str]
     if not known:
         raise UsageError(f"the catalogue {settings.catalog} has no datasets")
     return known if all_ else list(dict.fromkeys(given))
+
+
+def _without_snapshots(names: Sequence[str], settings: Settings) -> list[str]:
+    """Return the datasets that dates can be given for; those with problems fail on their own.
+
+    Raises:
+        UsageError: all are snapshots.
+    """
+    valid = read_datasets(settings.catalog).valid
+    left_out = [name for name in names if name in valid and valid[name].mode is Mode.SNAPSHOT]
+    chosen = [name for name in names if name not in left_out]
+    if not chosen:
+        raise UsageError("all datasets are snapshots of how things are now: they take no dates")
+    if left_out:
+        say(f"left out, as snapshots of how things are now take no dates: {', '.join(left_out)}")
+    return chosen
 
 
 def _print_planned(asked: "Sequence[Asked]", *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ The second time is plain Polars over the landed files, without SQL and without t
 import json
 import runpy
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ SLICES: Final = (("2026-11-15", "2026-11-17"),)
 PERIODS: Final = {
     "software_metering": (("2026-11-05", "2026-11-12"),),
     "remote_action_executions": DAYS[1:],
+    "package_installations": (("2026-11-11", "2026-11-15"),),
 }
 Answer = list[dict[str, Any]]
 Frames = Callable[[str], pl.DataFrame]
@@ -439,6 +440,35 @@ def full_disks(frames: Frames) -> pl.DataFrame:
         free_percent=100 * free / capacity,
     )
     return full.sort("free_percent", "device_uid")
+
+
+@right
+def crashes_after_updates(of: Frames) -> pl.DataFrame:
+    crashes = of("crashes").select("device_uid", "crashed_at", "number_of_crashes")
+    last = crashes["crashed_at"].dt.date().max()
+    assert isinstance(last, date)
+    made = of("package_installations").filter(
+        pl.col("installation_type") == "installation",
+        pl.col("status") == "success",
+        pl.col("installed_at").dt.date() < last - timedelta(days=2),
+    )
+    counts: dict[tuple[str, str], tuple[set[str], list[int]]] = {}
+    for one in made.to_dicts():
+        devices, crashed = counts.setdefault(
+            (one["package_name"], one["package_version"]), (set(), [0, 0])
+        )
+        devices.add(one["device_uid"])
+        for crash in crashes.filter(device_uid=one["device_uid"]).to_dicts():
+            apart = crash["crashed_at"] - one["installed_at"]
+            if abs(apart) <= timedelta(days=3):
+                crashed[apart >= timedelta(0)] += crash["number_of_crashes"]
+    rows = [
+        (name, version, len(devices), *crashed)
+        for (name, version), (devices, crashed) in counts.items()
+    ]
+    rows.sort(key=lambda row: (row[3] - row[4], row[0], row[1]))
+    columns = ["package_name", "package_version", "devices", "crashes_before", "crashes_after"]
+    return pl.DataFrame(rows, columns, orient="row")
 
 
 def in_answer(value: Any) -> Any:
