@@ -1,5 +1,6 @@
 """`nxp act`: actions of the catalogue, from a plan to its outcome."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 # Plan, send, outcomes and effect are all that a run may have.
 STAGES = 4
+# Of the devices that are left out.
+MOST_NAMED = 10
 Device = Annotated[
     tuple[str, ...],
     Parameter(
@@ -71,6 +74,7 @@ def plan(
 
     def show(report: dict[str, Any]) -> None:
         print_plan(report, as_json=as_json)
+        _say_left_out(tenant, report, device)
         if report["plan_id"] and not as_json:
             print_card(_shown(tenant, action, report["plan_id"]))
 
@@ -193,11 +197,24 @@ def run(
     def show(report: dict[str, Any]) -> None:
         reports.append(report)
         print_report(report, as_json=as_json)
+        _say_left_out(tenant, report, device)
 
     run_reported(chosen.settings, prefect, stages=STAGES, story=story, flow=flow, show=show)
     lands = chosen.specification.lands
     if lands and any(report["requested"] for report in reports):
         say(_what_landed(action, lands, reports[-1]))
+
+
+def _say_left_out(tenant: str | None, report: dict[str, Any], named: Sequence[str]) -> None:
+    """Print which of the devices that a person has named are left out, and why."""
+    if not (named and report["excluded"] and report["plan_id"]):
+        return
+    rows = _shown(tenant, report["dataset"], report["plan_id"]).rows
+    left_out = [
+        f"{row['name'] or row['device']} ({row['reason']})" for row in rows if row["reason"]
+    ]
+    more = ", …" if len(left_out) > MOST_NAMED else ""
+    say(f"left out: {', '.join(left_out[:MOST_NAMED])}{more}")
 
 
 def _what_landed(action: str, dataset: str, report: dict[str, Any]) -> str:

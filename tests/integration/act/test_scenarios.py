@@ -262,6 +262,11 @@ def test_sql_shows_outcomes_that_came_after_the_run(
 ) -> None:
     with acting(tmp_path, monkeypatch.setenv, devices=20, now=None, acting=MOVING) as made:
         made.specify("clean_up", targets={"query_id": "#windows_devices"}, lands="startup_reports")
+        named = ("--device", made.devices()[0], "--device", "PC-GONE", "--dry-run")
+        tried = called(
+            "act", "run", "restart_service", *named, "-p", "ServiceName=x", capsys=capsys
+        )
+        assert "left out: PC-GONE (unknown)" in tried.stderr.splitlines()
         ran = called("act", "run", "clean_up", "--no-wait", capsys=capsys)
         everybody = len(made.devices())
         assert f"0 of {everybody} targets have ended" in ran.stderr

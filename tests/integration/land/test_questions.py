@@ -462,7 +462,7 @@ def crashes_after_updates(of: Frames) -> pl.DataFrame:
             apart = crash["crashed_at"] - one["installed_at"]
             if abs(apart) <= timedelta(days=3):
                 crashed[apart >= timedelta(0)] += crash["number_of_crashes"]
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (name, version, len(devices), *crashed)
         for (name, version), (devices, crashed) in counts.items()
     ]
