@@ -1,7 +1,8 @@
-"""Rows of one unit that have the key of another row: counted while they pass, 8 bytes a row.
+"""Rows of one unit that have the key of another row: counted while they pass.
 
 Only hashes of keys are kept, of 64 bits: equal keys have equal ones, so a repeated key is never
-missed, and a finding is confirmed with the staged files.
+missed, and a finding is confirmed with the staged files. A unit with more rows than MOST_ROWS is not
+looked at, since memory is bounded for any number of rows.
 """
 
 from collections.abc import Sequence
@@ -17,18 +18,30 @@ from tasks.columns.checks import run_checks
 
 # Only a check of freshness looks at the time of the export.
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
+# Their hashes take 16 MB.
+MOST_ROWS: Final = 2_000_000
 
 
 class KeyCount:
-    """Counts the distinct keys of a unit's rows, batch by batch."""
+    """Counts the distinct keys of a unit's rows, batch by batch.
 
-    def __init__(self, specification: DatasetSpecification) -> None:
+    Args:
+        specification: has the key.
+        most: units with more rows are not looked at.
+    """
+
+    def __init__(self, specification: DatasetSpecification, most: int = MOST_ROWS) -> None:
+        self._most = most
         self._columns = _watched(specification)
         self._hashes: list[pl.Series] = []
+        self._rows = 0
 
     def add(self, rows: pl.DataFrame) -> None:
         """Take in the keys of a batch."""
-        if self._columns and len(rows):
+        self._rows += len(rows)
+        if self._rows > self._most:
+            self._hashes.clear()
+        elif self._columns and len(rows):
             self._hashes.append(rows.select(self._columns).hash_rows())
 
     def may_repeat(self, rows: int) -> bool:
