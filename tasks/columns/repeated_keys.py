@@ -1,8 +1,8 @@
 """Rows of one unit that have the key of another row: counted while they pass.
 
 Only hashes of keys are kept, of 64 bits: equal keys have equal ones, so a repeated key is never
-missed, and a finding is confirmed with the staged files. A unit with more rows than MOST_ROWS is not
-looked at, since memory is bounded for any number of rows.
+missed, and a finding is confirmed with the staged files. A unit with more rows than MOST_ROWS is
+not looked at, since memory is bounded for any number of rows.
 """
 
 from collections.abc import Sequence
