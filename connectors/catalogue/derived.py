@@ -29,6 +29,19 @@ class Derived:
     condition: PreparedExpression | None = None
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def filtered_by(self) -> frozenset[str]:
+        """The declared columns that `where` looks at, also through derived ones."""
+        waiting = _roots(self.condition)
+        found: set[str] = set()
+        while waiting:
+            name = waiting.pop()
+            if name in self.expressions:
+                waiting |= _roots(self.expressions[name])
+            else:
+                found.add(name)
+        return frozenset(found)
+
 
 def derived(
     declared: Sequence[Column], derive: Mapping[str, DerivedColumn], where: str | None
@@ -59,6 +72,10 @@ def derived(
         except ExpressionError as error:
             found.problems += _problem("where", error, failed, ())
     return found
+
+
+def _roots(expression: PreparedExpression | None) -> set[str]:
+    return set(expression.expression.meta.root_names()) if expression else set()
 
 
 def _problem(

@@ -37,12 +37,13 @@ def match_header(header: Sequence[str], specification: DatasetSpecification) -> 
     """Match a result's header with the declared columns.
 
     Raises:
-        DataRefusedError: a required column is missing, two headers land under one name, or a
-            column is new and the dataset's drift mode is freeze.
+        DataRefusedError: a required column, or one that `where` looks at, is missing, two headers
+            land under one name, or a column is new and the dataset's drift mode is freeze.
     """
     declared = {column.nql: column for column in specification.columns}
     _check_names(header, declared, specification.dataset)
     absent = tuple(column for nql, column in declared.items() if nql not in header)
+    _check_where(absent, specification)
     added, dropped = _undeclared(header, declared, specification)
     present = [(text, declared[text]) for text in declared if text in header]
     present += [(column.nql, column) for column in added]
@@ -72,6 +73,19 @@ def _check_names(header: Sequence[str], declared: Mapping[str, Column], name: st
         raise DataRefusedError(
             f"{name}: the result lacks the required {_listed(missing)}: the saved query in "
             f"Nexthink differs from nxp datasets {name} --nql; nothing was published"
+        )
+
+
+def _check_where(absent: Sequence[Column], specification: DatasetSpecification) -> None:
+    """Raise if a column did not come that decides which rows land: null would leave rows out."""
+    if not absent or specification.where is None or specification.derived is None:
+        return
+    needed = specification.derived.filtered_by
+    if missing := [column.nql for column in absent if column.name in needed]:
+        name = specification.dataset
+        raise DataRefusedError(
+            f"{name}: the result lacks {_listed(missing)}, which where looks at: the saved query "
+            f"in Nexthink differs from nxp datasets {name} --nql; nothing was published"
         )
 
 

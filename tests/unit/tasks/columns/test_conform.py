@@ -134,6 +134,22 @@ def test_every_row_is_landed_rejected_or_outside(
     assert result.landed.schema == machine.schema()
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"where": "size > 1"},
+        {"where": "size IS NULL OR uid = 'a'"},
+        {"derive": {"kb": "size / 1000", "big": "kb > 1"}, "where": "NOT big"},
+    ],
+)
+def test_a_result_without_a_column_that_where_looks_at_is_refused(rules: dict[str, object]) -> None:
+    with pytest.raises(DataRefusedError, match=r"lacks thing\.size, which where looks at"):
+        match_header(HEADER[:2], specification(**rules))
+    others = {"derive": {"kb": "size / 1000"}, "where": "uid = 'a'"}
+    layout = match_header(HEADER[:2], specification(**others))
+    assert [column.name for column in layout.absent] == ["size"]
+
+
 def test_a_missing_required_column_is_refused_and_an_optional_one_is_null() -> None:
     with pytest.raises(DataRefusedError, match=r"lacks the required thing\.uid"):
         conformer(["thing.time", "thing.size"])
