@@ -17,6 +17,8 @@ from connectors.printable import printable, to_json
 
 # The product's loggers; every module has its own below them.
 OURS: Final = ("connectors", "tasks", "flows", "nxp")
+# `extra` of a warning that no report has: a command without a log shows it all the same.
+UNREPORTED: Final = {"nxp_unreported": True}
 JSON: Final = "json"
 
 _BOUND: ContextVar[Mapping[str, str]] = ContextVar("bound", default={})  # noqa: B039 - never changed
@@ -101,6 +103,11 @@ class JsonOnStderr(logging.StreamHandler[Any]):
     def __init__(self) -> None:
         super().__init__(sys.stderr)
         self.setFormatter(JsonLines())
+
+
+def is_unreported(record: logging.LogRecord) -> bool:
+    """Return whether a log record is a warning that only the log has."""
+    return bool(getattr(record, "nxp_unreported", False))
 
 
 def write_json() -> None:

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from connectors.errors import ConfigurationError, StorageError, UnavailableError
 from connectors.extras import install, is_installed, require
-from connectors.logs import OURS
+from connectors.logs import OURS, is_unreported
 from connectors.settings.installation import Settings, prepare_home
 from nxp import server_access
-from nxp.output import is_json_asked, say_last
+from nxp.output import is_json_asked, say, say_last
 
 R = TypeVar("R")
 
@@ -62,9 +62,22 @@ def run_here(
 
 
 def keep_logs_off() -> None:
-    """Keep a story's log lines off stderr: the command prints an error itself, as one line."""
-    for name in OURS:
-        logging.getLogger(name).addHandler(logging.NullHandler())
+    """Keep a story's log lines off stderr, but for warnings that no report has.
+
+    The command prints an error itself, as one line.
+    """
+    for logger in map(logging.getLogger, OURS):
+        if not any(isinstance(handler, _Unreported) for handler in logger.handlers):
+            logger.addHandler(_Unreported())
+
+
+class _Unreported(logging.Handler):
+    """Prints warnings that no report has; where the log is JSON, the log has them."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a warning as one line on stderr."""
+        if is_unreported(record) and not is_json_asked():
+            say(f"warning: {record.getMessage()}")
 
 
 def run_reported(

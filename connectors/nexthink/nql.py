@@ -21,6 +21,7 @@ from connectors.errors import (
 )
 from connectors.http.exchanges import exchange_of
 from connectors.http.policy import Retry
+from connectors.logs import UNREPORTED
 from connectors.nexthink.api import Api, read_answer
 from connectors.nexthink.executed import EXECUTE_ROW_LIMIT, check_row_limit, count_rows, csv_text
 from connectors.nexthink.models import (
@@ -151,6 +152,7 @@ class NqlApi:
                 "the tenant calls the state of an export %s, which is not documented: it counts as "
                 "in progress until the time limit",
                 word,
+                extra=UNREPORTED,
             )
 
     def download(

@@ -19,6 +19,7 @@ from connectors.databases.names import long_table
 from connectors.errors import ConfigurationError, DataRefusedError, PipelineError
 from connectors.lake import Entry
 from connectors.lake.stage import StagedFile
+from connectors.logs import UNREPORTED
 from connectors.sql.batches import Batches
 from connectors.sql.comments import changed_comments, write_comments
 from connectors.sql.database import Database
@@ -66,6 +67,7 @@ class SqlLanding:
             raise ConfigurationError(f"{specification.dataset}: {too_long}")
         self._clock = clock
         self._is_commented = False
+        self._is_warned = False
 
     def check(self) -> None:
         """Create the table, or raise unless it is ours and can hold the dataset."""
@@ -107,6 +109,7 @@ class SqlLanding:
                     "%s: %s is older than the snapshot in the table, which stays as it is",
                     self._target.shown,
                     entry.unit,
+                    extra=UNREPORTED,
                 )
                 return
             self._replace(session, table, entry, batches, schema)
@@ -189,11 +192,13 @@ class SqlLanding:
         if not (self._target.is_partitioned and self._database.partitions):
             return None
         parts = partitions_of(session, table, self._partitioned_by(table))
-        if parts is None:
+        if parts is None and not self._is_warned:
+            self._is_warned = True
             logger.warning(
                 "%s: the table is not partitioned by time, so it is filled as before: docs/sql.md "
                 "says how to make the windows partitions",
                 self._target.shown,
+                extra=UNREPORTED,
             )
         return parts
 

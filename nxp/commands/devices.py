@@ -1,15 +1,14 @@
 """`nxp devices`: deleting devices, from a plan to what became of each."""
 
-import logging
 from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 
 from connectors.counting import number_of
 from connectors.errors import DataRefusedError, UsageError
-from connectors.logs import OURS
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
+from nxp.engine import keep_logs_off
 from nxp.options import Json, Tenant, read_wait
 from nxp.output import at_second, print_json, print_table, say
 
@@ -106,7 +105,7 @@ def delete(
         return
     if batch != MOST_DELETIONS or ticket:
         raise UsageError("--batch and --ticket are those of the plan: leave them out")
-    _quieten()
+    keep_logs_off()
     from nxp.progress import shown  # noqa: PLC0415 - not for --help
     from tasks.stories.deletion import delete_devices  # noqa: PLC0415 - polars
 
@@ -124,7 +123,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show a plan of deletions device by device, by default the newest."""
-    _quieten()
+    keep_logs_off()
     from tasks.stories.deletion import deletion_status  # noqa: PLC0415 - polars
 
     report = deletion_status(plan, tenant, refresh=refresh)
@@ -141,7 +140,7 @@ def _plan(
 ) -> "DeletionReport":
     if file is None:
         raise UsageError("--file FILE: name the devices to be deleted")
-    _quieten()
+    keep_logs_off()
     from nxp.progress import shown  # noqa: PLC0415 - not for --help
     from tasks.stories.deletion import plan_deletion  # noqa: PLC0415 - polars
 
@@ -201,9 +200,3 @@ def _print(report: "DeletionReport", *, as_json: bool) -> None:
     say(f"plan {report.plan_id}, hash {report.sha256[:12]}: {report.plan_state}{until}")
     if report.plan_state == "planned" and report.targets:
         say(f"see each device with: nxp devices status --plan {report.plan_id}")
-
-
-def _quieten() -> None:
-    """Keep log lines off stderr: the command prints an error itself, once, as one line."""
-    for name in OURS:
-        logging.getLogger(name).addHandler(logging.NullHandler())

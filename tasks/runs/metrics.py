@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from connectors.errors import PipelineError
 from connectors.http.exchanges import Exchanged, listen
-from connectors.logs import bound_names
+from connectors.logs import UNREPORTED, bound_names
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,8 @@ class _Metrics:
         except ImportError:
             logger.warning(
                 "OTEL_EXPORTER_OTLP_ENDPOINT is set but OpenTelemetry is not installed: no "
-                "metrics; pip install 'nexthink-pipelines[otel]'"
+                "metrics; pip install 'nexthink-pipelines[otel]'",
+                extra=UNREPORTED,
             )
             return
         listen(_exchanged)
@@ -106,7 +107,10 @@ class _Metrics:
             with suppress(Exception):
                 sent = provider.force_flush(FLUSH_SECONDS * 1000)
             if not sent:
-                logger.warning("the metrics could not be sent: see OTEL_EXPORTER_OTLP_ENDPOINT")
+                logger.warning(
+                    "the metrics could not be sent: see OTEL_EXPORTER_OTLP_ENDPOINT",
+                    extra=UNREPORTED,
+                )
 
         self.measure = lambda name, value, labels: instruments[name](value, dict(labels))
         self.flush = flush

@@ -19,6 +19,7 @@ from connectors.errors import UnavailableError
 from connectors.http.exchanges import exchange_of
 from connectors.http.proxies import NEVER_PROXIED
 from connectors.limits import Limits, setting
+from connectors.logs import UNREPORTED
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +143,7 @@ class ResultHosts:
                 host,
                 setting("result_hosts"),
                 setting("result_host_check"),
+                extra=UNREPORTED,
             )
 
     def check_peer(self, response: httpx.Response) -> None:

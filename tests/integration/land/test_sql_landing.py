@@ -24,6 +24,7 @@ from connectors.errors import (
     StorageError,
     UnavailableError,
 )
+from connectors.logs import is_unreported
 from connectors.sql import SqlLanding
 from connectors.sql.batches import Batches
 from connectors.sql.session import Session
@@ -371,6 +372,7 @@ def test_an_older_snapshot_is_left_out_and_said(
     snapshot({"a": 1}, 1).publish(landing)
     snapshot({"b": 1}, 0).publish(landing)
     assert "20261118T000000Z is older than the snapshot in the table" in caplog.text
+    assert is_unreported(caplog.records[-1])
     assert len(place.units()) == 1
 
 

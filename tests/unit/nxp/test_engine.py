@@ -1,13 +1,22 @@
 """How a command decides between a plain run and a flow, and what keeps a server from starting."""
 
+import logging
 import shutil
 from pathlib import Path
 
 import pytest
 
 from connectors.errors import ConfigurationError, StorageError, UnavailableError
+from connectors.logs import UNREPORTED
 from connectors.settings.installation import Settings, load_settings
-from nxp.engine import SERVER_RECORD, check_space, require_prefect, run_here, uses_prefect
+from nxp.engine import (
+    SERVER_RECORD,
+    check_space,
+    keep_logs_off,
+    require_prefect,
+    run_here,
+    uses_prefect,
+)
 
 
 @pytest.fixture
@@ -21,6 +30,27 @@ def test_a_disk_without_room_for_a_server_is_reported_before_it_starts(tmp_path:
     check_space(tmp_path)
     with pytest.raises(StorageError, match=r"NXP_HOME: the disk of .* free some space"):
         check_space(tmp_path, least=2**60)
+
+
+def test_a_plain_run_shows_warnings_that_no_report_has_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NXP_LOG", raising=False)
+    log = logging.getLogger("connectors.any")
+
+    def story() -> None:
+        log.warning("in the %s", "report")
+        log.warning("files come from %s", "elsewhere", extra=UNREPORTED)
+
+    for _ in range(2):
+        keep_logs_off()
+        story()
+    assert capsys.readouterr().err.splitlines().count("warning: files come from elsewhere") == 2
+    monkeypatch.setenv("NXP_LOG", "json")
+    story()
+    said = capsys.readouterr()
+    assert "warning: files" not in said.err + said.out
+    assert "in the report" not in said.err
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from connectors.errors import ConfigurationError, UnavailableError
 from connectors.limits import Limits, read_limits
+from connectors.logs import is_unreported
 from connectors.nexthink.client import NexthinkClient
 from connectors.nexthink.results.hosts import ResultHosts
 from tests.unit.connectors.servers import Clock, FakeTenant, Reply, Server
@@ -137,6 +138,7 @@ def test_other_hosts_warn_once_or_are_refused(host: str, caplog: pytest.LogCaptu
             hosts.check(httpx.Request("GET", f"https://{host}/x?MARK"))
     (record,) = caplog.records
     assert "NXP_RESULT_HOSTS" in record.getMessage()
+    assert is_unreported(record)
     assert "MARK" not in record.getMessage()
     with pytest.raises(UnavailableError, match="NXP_RESULT_HOSTS"):
         check(f"https://{host}/x", result_host_check="strict")
