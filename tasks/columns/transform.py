@@ -6,9 +6,12 @@ It is tried without rows before anything is exported: what it returns then is wh
 
 import importlib
 import importlib.util
+import sys
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -24,6 +27,8 @@ from tasks.columns.derived import unfit
 FOLDER: Final = "transforms"
 SETTING: Final = "NXP_ALLOW_CODE"
 _INSTEAD: Final = "nothing was published"
+# Rows of a run with which is tried whether the function treats each on its own.
+_SAMPLE: Final = 200
 # What code of others may raise; a panic of Polars is not an Exception.
 _ANY: Final = (Exception, SystemExit, pl.exceptions.PanicException)
 
@@ -34,6 +39,8 @@ class Transform:
 
     specification: DatasetSpecification
     function: Callable[[pl.LazyFrame], Any]
+    path: Path | None = None
+    _tried: list[int] = field(default_factory=list, compare=False, repr=False)
 
     def columns(self, of: Sequence[Column]) -> tuple[Column, ...]:
         """Return the columns that land if the function gets these, by trying it without rows.
@@ -48,7 +55,8 @@ class Transform:
         except _NotAFrameError as error:
             raise self._refused(str(error)) from None
         except _ANY as error:
-            raise self._refused(f"raises {type(error).__name__} on a frame without rows") from None
+            what = where_raised(error, self.path)
+            raise self._refused(f"raises {what} on a frame without rows") from None
         if problems := [*self._problems(given, schema)]:
             raise self._refused("; ".join(problems))
         return tuple(self._column(given.get(name), name, kind) for name, kind in schema.items())
@@ -69,13 +77,10 @@ class Transform:
         Raises:
             DataRefusedError: it fails, adds rows, or returns values that cannot land.
         """
-        try:
-            result = self._called(rows.lazy()).collect()
-            typed = result.select(
-                landed(pl.col(name), kind).alias(name) for name, kind in result.schema.items()
-            )
-        except _ANY as error:
-            raise self._refused_rows(f"raised {type(error).__name__}") from None
+        typed = self._result(rows)
+        if len(rows) > 1 and not self._tried:
+            self._try_halves(rows.head(_SAMPLE))
+            self._tried.append(len(rows))
         if len(typed) > len(rows):
             raise self._refused_rows("returned more rows than it got")
         if typed.schema != {column.name: FRAME_TYPES[column.type] for column in columns}:
@@ -93,6 +98,27 @@ class Transform:
                 if not typed[name].is_between(start, end, closed="left").all():
                     raise self._refused_rows(f"moved rows out of their window by changing {name}")
         return typed
+
+    def _result(self, rows: pl.DataFrame) -> pl.DataFrame:
+        try:
+            result = self._called(rows.lazy()).collect()
+            return result.select(
+                landed(pl.col(name), kind).alias(name) for name, kind in result.schema.items()
+            )
+        except _ANY as error:
+            raise self._refused_rows(f"raised {where_raised(error, self.path)}") from None
+
+    def _try_halves(self, rows: pl.DataFrame) -> None:
+        """Raise if the function makes other rows of two halves than of the whole."""
+        half = len(rows) // 2
+        whole, *halves = map(self._result, (rows, rows[:half], rows[half:]))
+        if any(part.schema != whole.schema for part in halves):
+            return
+        if not whole.hash_rows().sort().equals(pl.concat(halves).hash_rows().sort()):
+            raise self._refused_rows(
+                "gives a row other values when other rows come with it, or every time: it must "
+                "treat each row on its own, as rows come in batches of any size"
+            )
 
     @property
     def _placing(self) -> set[str]:
@@ -177,11 +203,12 @@ def load_transform(
             ) from None
         raise ConfigurationError(f"{named}: it needs the module {error.name}") from None
     except _ANY as error:
-        raise ConfigurationError(f"{named}: importing it raises {_where(error, path)}") from None
+        raised = where_raised(error, path)
+        raise ConfigurationError(f"{named}: importing it raises {raised}") from None
     function = getattr(found, name, None)
     if not callable(function):
         raise ConfigurationError(f"{named}: {module} has no function {name}")
-    return Transform(specification, function)
+    return Transform(specification, function, path if path.is_file() else None)
 
 
 def _from_file(module: str, path: Path) -> ModuleType:
@@ -190,10 +217,28 @@ def _from_file(module: str, path: Path) -> ModuleType:
     if made is None or made.loader is None:
         raise ImportError(str(path))
     loaded = importlib.util.module_from_spec(made)
+    # stdout has the command's data.
+    loaded.__dict__["print"] = partial(print, file=_Stderr())
     made.loader.exec_module(loaded)
     return loaded
 
 
-def _where(error: BaseException, path: Path) -> str:
-    line = error.lineno if isinstance(error, SyntaxError) else None
-    return f"{type(error).__name__}{f' ({path.name}, line {line})' if line else ''}"
+class _Stderr:
+    """The stderr of the moment: a test or a notebook may replace it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def where_raised(error: BaseException, path: Path | None) -> str:
+    """Return the class of an error, with the line of the file that raised it; never its text."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if path is not None and frame.filename == str(path)
+    ]
+    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    return f"{type(error).__name__}{f' ({path.name}, line {line})' if path and line else ''}"

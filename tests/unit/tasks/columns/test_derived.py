@@ -169,6 +169,37 @@ def hours(rows):
 
 def nulls(rows):
     return rows.with_columns(at=pl.lit(None, pl.Datetime("us", "UTC")))
+
+
+def shares(rows):
+    return rows.with_columns(share=pl.col("size") / pl.col("size").sum())
+
+
+def ranks(rows):
+    return rows.with_columns(place=pl.col("name").rank().over("at"))
+
+
+def numbers(rows):
+    return rows.with_row_index("n").with_columns(pl.col("n").cast(pl.Int64))
+
+
+def now(rows):
+    import time
+    return rows.with_columns(seen=pl.lit(time.perf_counter_ns()))
+
+
+def sorts(rows):
+    return rows.sort("name", descending=True)
+
+
+def prints(rows):
+    print("looked at")
+    return rows.with_columns(name=pl.col("name").map_elements(shown, return_dtype=pl.String))
+
+
+def shown(name):
+    print("row")
+    return name
 """
 
 
@@ -203,7 +234,7 @@ def test_a_transform_may_add_change_and_drop_columns_and_leave_rows_out(tmp_path
         ("own:drops_time", "drops at, which is a key or places the rows"),
         ("own:retimes", "changes the type of at"),
         ("own:reserved", "reserved or not a-z, 0-9, _: _nxp_x; returns y, but its type null"),
-        ("own:fails_always", "raises RuntimeError on a frame without rows"),
+        ("own:fails_always", r"raises RuntimeError \(own.py, line \d+\) on a frame without rows"),
         ("own:nothing", "own has no function nothing"),
         ("own:KEPT", "own has no function KEPT"),
         ("nowhere:f", "no installed module nowhere"),
@@ -242,6 +273,26 @@ def test_what_a_transform_does_wrong_with_rows_refuses_the_unit(
     with pytest.raises(DataRefusedError, match=f"things: transform {name} {why}") as raised:
         found.apply(rows("a"), found.columns(things().columns), (AT, AT + timedelta(hours=1)))
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["shares", "ranks", "numbers", "now"])
+def test_a_transform_that_looks_at_other_rows_refuses_the_unit(tmp_path: Path, name: str) -> None:
+    found = transform(tmp_path, f"own:{name}")
+    columns = found.columns(things().columns)
+    given = rows("a", "b", "c").with_columns(size=pl.lit(1, pl.Int64))
+    with pytest.raises(DataRefusedError, match="it must treat each row on its own"):
+        found.apply(given, columns)
+
+
+def test_a_transform_may_order_rows_and_prints_on_stderr(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("own:sorts", "own:prints"):
+        found = transform(tmp_path, name)
+        result = found.apply(rows("b", "a", "c"), found.columns(things().columns))
+        assert sorted(result["name"].to_list()) == ["a", "b", "c"]
+    said = capsys.readouterr()
+    assert ("looked at" in said.err, "row" in said.err, said.out) == (True, True, "")
 
 
 def test_code_is_off_unless_the_installation_allows_it(tmp_path: Path) -> None:
