@@ -42,11 +42,19 @@ def _whole(_type: object, tokens: Sequence[Token]) -> int:
         raise CoercionError(token=tokens[0], target_type=int) from None
 
 
+def query_id(_type: object, tokens: Sequence[Token]) -> str:
+    """Return the id of a saved query; its `#` may be left out: shells read it as a comment."""
+    return f"#{tokens[0].value.removeprefix('#')}"
+
+
 Whole = Annotated[int, Parameter(converter=_whole)]
 Dataset = Annotated[str, Parameter(completer=dataset_names, help="A dataset of the catalogue.")]
 Sync = Annotated[str, Parameter(completer=sync_names, help="A sync of the catalogue.")]
 Action = Annotated[str, Parameter(completer=action_names, help="An action of the catalogue.")]
-QueryId = Annotated[str, Parameter(help="The id of a saved query, such as devices.")]
+QueryId = Annotated[
+    str,
+    Parameter(converter=query_id, help="The id of a saved query, such as devices or '#devices'."),
+]
 RemoteActionId = Annotated[str, Parameter(help="The NQL id of a remote action.")]
 WorkflowId = Annotated[str, Parameter(help="The NQL id of a workflow, or its UUID.")]
 CampaignId = Annotated[str, Parameter(help="The NQL id of a campaign.")]

@@ -29,18 +29,21 @@ def lint(
 ) -> int:
     """Check queries without a tenant: line, column, what is wrong, and what may be meant.
 
-    FILE may be a folder: all its .nql files are checked. Without FILE, or with `-`, the query is
-    read from standard input; on a terminal, those of the project are checked instead. A name that
+    FILE may be a folder: all its .nql files are checked. With `-`, the query is read from standard
+    input; without FILE too, but where nothing comes from there (a terminal, a job of cron or of a
+    build), those of the project are checked. A name that
     is close to a known one is called misspelt; one that is close to none is only a note, since no
     list of a tenant's fields is complete. Text that this parser cannot read is reported as not
     understood: a tenant may take it. Exits with 3 if there is anything but notes.
     """
     found: dict[str, list[Diagnostic]] = {}
     unread: list[str] = []
-    for path in _files(file):
-        name = "standard input" if str(path) == STANDARD_INPUT else str(path)
+    piped = b"" if file and _STANDARD_INPUT not in file else _piped(file)
+    for path in _files(file, piped):
+        name = "standard input" if path == _STANDARD_INPUT else str(path)
         try:
-            found[name] = find(_text(path))
+            is_piped = path == _STANDARD_INPUT
+            found[name] = find(piped.decode("utf-8-sig") if is_piped else read_catalogue_text(path))
         except UNREADABLE as error:
             unread.append(f"{path}: {why_unreadable(error)}")
     if as_json:
@@ -58,21 +61,20 @@ def lint(
     return ConfigurationError.exit_code if serious else 0
 
 
-def _files(named: tuple[Path, ...]) -> Iterator[Path]:
+def _piped(named: tuple[Path, ...]) -> bytes:
+    """Return what comes from standard input; a terminal is only read if `-` asks for it."""
+    return b"" if not named and sys.stdin.isatty() else sys.stdin.buffer.read()
+
+
+def _files(named: tuple[Path, ...], piped: bytes) -> Iterator[Path]:
     """Yield the files that are named, those of folders in the order of their names."""
     if not named:
-        named = (load_settings().catalog / "queries" if sys.stdin.isatty() else _STANDARD_INPUT,)
+        named = (_STANDARD_INPUT if piped.strip() else load_settings().catalog / "queries",)
     for path in named:
         if path.is_dir():
             yield from sorted(path.glob("*.nql"))
         else:
             yield path
-
-
-def _text(path: Path) -> str:
-    if str(path) != STANDARD_INPUT:
-        return read_catalogue_text(path)
-    return sys.stdin.buffer.read().decode("utf-8-sig")
 
 
 def _place(finding: Diagnostic) -> str:

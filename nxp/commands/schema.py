@@ -27,6 +27,7 @@ from connectors.text_files import read_text
 from nxp.command_table import help_of
 from nxp.editors.files import FOLDER, KINDS, modeline, read_schema
 from nxp.options import Json, Parameters, Tenant, dataset_names, parse_parameters
+from nxp.options import query_id as saved_id
 from nxp.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def learn(
     ],
     *,
     query_id: Annotated[
-        str | None, Parameter(help='Id of the saved query; by default "#DATASET".')
+        str | None,
+        Parameter(converter=saved_id, help="Id of the saved query; by default that of DATASET."),
     ] = None,
     parameter: Parameters = (),
     mode: Annotated[

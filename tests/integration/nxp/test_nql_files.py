@@ -147,3 +147,6 @@ def test_lint_reads_files_and_standard_input(
     assert done.returncode == 0
     assert json.loads(done.stdout)[0]["note"] is True
     assert call("lint", str(tmp_path / "none.nql")).returncode == 3
+    # A job of a build has no terminal, and nothing to read: the project's queries are meant.
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    assert call("lint").stderr == whole.stderr

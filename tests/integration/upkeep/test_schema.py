@@ -134,7 +134,7 @@ def test_what_cannot_be_learned_is_one_line(tmp_path: Path, learn: Learn) -> Non
     assert_one_line(learn("crashes", "--out", str(tmp_path / "x"), "--mode", "nope"), 2, "mode")
     assert_one_line(learn("devices", "--mode", "window"), 2, "mode window: ")
     assert_one_line(learn("devices", "--out", "-", "--json"), 2, "--json")
-    assert_one_line(learn("Devices", "--query-id", "#devices", "--out", "-"), 2, "a-z")
+    assert_one_line(learn("Devices", "--query-id", "devices", "--out", "-"), 2, "a-z")
     early = ("-p", "from=2001-01-01 00:00:00", "-p", "to=2001-01-02 00:00:00")
     assert_one_line(learn("crashes", *early), 6, "no rows")
     (tmp_path / "catalogue" / "datasets" / "devices.yaml").write_text("[")
