@@ -73,7 +73,8 @@ def print_report(report: Mapping[str, Any], *, as_json: bool = False) -> None:
             # Reports stay in order, even if stdout and stderr are read as one.
             sys.stdout.flush()
         for failure in report["failures"]:
-            say(f"{failure['dataset']}: {failure['error']}")
+            name, why = failure["dataset"], failure["error"]
+            say(f"{name}: {why.removeprefix(f'{name}: ').removeprefix(f'{name} ')}")
         if not report["failures"]:
             # Otherwise the error that ends the command sums up.
             _say_sum(report["datasets"])

@@ -1,10 +1,14 @@
 """A unit that lands although the tenant may have forgotten some of its rows."""
 
+from typing import Final
+
 from connectors.errors import DataRefusedError
 from tasks.land.doubts import Judgement, is_forgetting, judge
 from tasks.land.outcome import UnitOutcome
 from tasks.land.plan import Unit
 from tasks.land.run import Run
+
+ACCEPT: Final = "run the same again with --accept-shrink (in a flow: accept_shrink)"
 
 
 def check_forgotten(run: Run, unit: Unit, rows: int, before: int) -> None:
@@ -20,7 +24,7 @@ def check_forgotten(run: Run, unit: Unit, rows: int, before: int) -> None:
         raise DataRefusedError(
             f"{run.dataset} {unit.name}: {rows} rows, but {before} have landed before, and the "
             "tenant may have forgotten the others: what has landed stays; if fewer rows are right, "
-            "run again with accept_shrink, or set how long the tenant keeps them "
+            f"{ACCEPT}, or set how long the tenant keeps them "
             "(tenant_retention); nothing was published"
         )
 

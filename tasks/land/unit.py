@@ -24,7 +24,7 @@ from tasks.columns.repeated_keys import repeated_keys, warning_of
 from tasks.columns.rules import landing_as, rules_of
 from tasks.exports.arrival import ReadAgainError
 from tasks.exports.export import Ready
-from tasks.land.forgetting import check_forgotten, judge_unit
+from tasks.land.forgetting import ACCEPT, check_forgotten, judge_unit
 from tasks.land.outcome import UnitOutcome
 from tasks.land.pieces import fetch_pieces
 from tasks.land.plan import Unit
@@ -105,7 +105,7 @@ def check_counts(run: Run, unit: Unit, counts: Counts, reasons: Mapping[str, int
     if (empty or counts.landed * 2 < before) and not accepted:
         raise DataRefusedError(
             f"{run.dataset} {unit.name}: {counts.landed} rows{_but(before, counts.filtered)}; if "
-            "this is right, run again with accept_shrink; nothing was published"
+            f"this is right, {ACCEPT}; nothing was published"
         )
 
 

@@ -108,7 +108,8 @@ class Exported:
         datasets: dict[str, list[str]] = {}
         for name, error in self.failures.items():
             # Without the request that failed: each dataset has its own.
-            datasets.setdefault(error.message.removeprefix(f"{name}: "), []).append(name)
+            why = error.message.removeprefix(f"{name}: ").removeprefix(f"{name} ")
+            datasets.setdefault(why, []).append(name)
         return "; ".join(f"{_listed(names)}: {why}" for why, names in datasets.items())
 
     def __str__(self) -> str:
