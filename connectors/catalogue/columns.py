@@ -1,7 +1,7 @@
 """Columns, declared and derived: where they come from, and the name and type they land with."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -59,12 +59,17 @@ class Column(Described):
         return self
 
 
-def private_columns(columns: Iterable[Column]) -> set[str]:
-    """Return the names of personal columns, and those that are derived from one."""
+def private_columns(columns: Iterable[Column], also: Collection[str] = ()) -> set[str]:
+    """Return the names of personal columns, and those that are derived from one.
+
+    Args:
+        columns: of a dataset, derived ones after those that they are made of.
+        also: names of columns that count as personal.
+    """
     private: set[str] = set()
     for each in columns:
         # A derived column has its expression here; a declared one has its header, without these.
-        if each.personal or private & set(_WORD.findall(each.nql)):
+        if each.personal or each.name in also or private & set(_WORD.findall(each.nql)):
             private.add(each.name)
     return private
 

@@ -1,16 +1,23 @@
 """Which tables a question's SQL reads, by DuckDB's parser; nothing is opened."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
 import duckdb
 
 # Functions that give rows and read nothing.
 _HARMLESS: Final = frozenset({"range", "generate_series", "unnest"})
+# DuckDB's own views, which show how other views are made.
+_CATALOG: Final = re.compile(r"(?:duckdb|sqlite|pg|pragma)_", re.IGNORECASE)
+# What may compare a column with a value, or make one of both.
+_COMPARES: Final = frozenset({"COMPARISON", "OPERATOR", "BETWEEN", "FUNCTION", "CASE", "SUBQUERY"})
 # What follows the columns of a PIVOT.
 _ENDS: Final = frozenset({"using", "group", "order", "limit", "offset", ";", ")"})
+_TEXT: Final = duckdb.token_type.string_const
 _PIVOTS: Final = frozenset({"pivot", "pivot_wider"})
 # An odd value, since nothing looks for it.
 _ONE_VALUE: Final = " IN ('')"
@@ -66,10 +73,89 @@ def strays(node: Any) -> Iterator[str]:
             case "BASE_TABLE" if set(node["table_name"]) & set("./\\*"):
                 # The path of a file, in quotes.
                 yield node["table_name"]
+            case "BASE_TABLE" if _CATALOG.match(node["table_name"]):
+                # A WITH of that name may read it.
+                yield node["table_name"]
             case "SHOW_REF":
                 yield "SHOW"
         for each in node.values():
             yield from strays(each)
+
+
+def without_values(sql: str, private: Collection[str]) -> str:
+    """Return the text with an ellipsis for each value that stands next to one of some columns.
+
+    A text counts if it is in the same comparison, function or list; a number if it is compared
+    with the column itself. Names that the statement gives to such columns count as well.
+    """
+    encoded = sql.encode()
+    with _parser().cursor() as connection:
+        found = _serialized(connection, sql)
+    if found.get("error"):
+        # It finds columns in its rows (PIVOT), so the parser shows no places.
+        words = {word for _, word in _words(encoded)}
+        if not {each.lower() for each in private} & {word.strip('"') for word in words}:
+            return sql
+        tokens = [*duckdb.tokenize(sql), (len(encoded), _TEXT)]
+        places = {
+            (at, len(encoded[at:end].rstrip()))
+            for (at, kind), (end, _) in pairwise(tokens)
+            if kind == _TEXT
+        }
+    else:
+        names = {each.lower() for each in private}
+        while more := set(_renamed(found, names)) - names:
+            names |= more
+        places = set(_values(found, names))
+    for at, length in sorted(places, reverse=True):
+        encoded = encoded[:at] + "'…'".encode() + encoded[at + length :]
+    return encoded.decode()
+
+
+def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(node, list):
+        for each in node:
+            yield from _nodes(each)
+    elif isinstance(node, Mapping):
+        yield node
+        for each in node.values():
+            yield from _nodes(each)
+
+
+def _names_one(node: Any, names: Collection[str]) -> bool:
+    return any(
+        each.get("class") == "COLUMN_REF" and str(each["column_names"][-1]).lower() in names
+        for each in _nodes(node)
+    )
+
+
+def _renamed(node: Any, names: Collection[str]) -> Iterator[str]:
+    """Yield the names that a statement gives to what has one of these columns in it."""
+    for each in _nodes(node):
+        if each.get("class") and each.get("alias") and _names_one(each, names):
+            yield str(each["alias"]).lower()
+        given = each.get("column_name_alias") or each.get("aliases")
+        if given and _names_one(each, names):
+            yield from (str(name).lower() for name in given)
+
+
+def _values(node: Any, names: Collection[str]) -> Iterator[tuple[int, int]]:
+    """Yield begin and length, in bytes, of each value next to one of these columns."""
+    is_read = _names_one(node, names)
+    for each in _nodes(node):
+        if each.get("class") in _COMPARES and _names_one(each, names):
+            children = [part for part in each.values() if isinstance(part, Mapping)]
+            children += each.get("children") or ()
+            is_direct = any(part.get("class") == "COLUMN_REF" for part in children)
+            for one in _nodes(each):
+                kind = (one.get("literal") or {}).get("kind")
+                if kind == "STRING" or (kind and is_direct and one in children):
+                    yield one["query_location"], one["query_location_length"]
+        elif each.get("type") == "EXPRESSION_LIST" and is_read:
+            # VALUES, which may be joined with the column.
+            for one in _nodes(each):
+                if (one.get("literal") or {}).get("kind") == "STRING":
+                    yield one["query_location"], one["query_location_length"]
 
 
 def _serialized(connection: duckdb.DuckDBPyConnection, sql: str) -> Mapping[str, Any]:

@@ -1,8 +1,8 @@
 """The columns of a dataset: what its YAML says of them, and what their profiles show.
 
-A value is shown only of a column that the catalogue declares, that is not personal, not derived
-from a personal one, and has no reference: values of those are ids, of people too. What a profile of
-earlier days holds does not matter.
+A value is shown only of a column that the catalogue declares, that is not personal and has no
+reference (values of those are ids, of people too), and is not derived from one that has. What a
+profile of earlier days holds does not matter.
 """
 
 from collections.abc import Mapping
@@ -30,11 +30,8 @@ def columns_of(
         profiles: of its newest units, in order of time, as `read_profiles` returns them.
     """
     known = specification.known_columns if specification else ()
-    private = private_columns(known)
-    found = [
-        _declared(each, profiles, shows=each.name not in private and not each.references)
-        for each in known
-    ]
+    hidden = private_columns(known, {each.name for each in known if each.references})
+    found = [_declared(each, profiles, shows=each.name not in hidden) for each in known]
     names = {each.name for each in known}
     found += [
         ColumnFacts(

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from connectors.catalogue import DatasetSpecification, Loaded, Mode, query_path
-from connectors.catalogue.checks import Check
+from connectors.catalogue import DatasetSpecification, Loaded, Mode, private_columns, query_path
 from connectors.catalogue.cron import parse_cron
 from connectors.catalogue.specification import describe
 from connectors.errors import PipelineError
@@ -21,7 +21,8 @@ from tasks.land.calendar import Calendar
 from tasks.runs.freshness import Freshness, Light, freshness_of
 from tasks.site.columns import columns_of
 from tasks.site.days import UTC, LandedDays, days_of
-from tasks.site.facts import ColumnChange, DatasetFacts, Reference
+from tasks.site.facts import ColumnChange, DatasetFacts, Reference, problem_of
+from tasks.site.queries import shown_query
 from tasks.site.rejects import Rejected
 from tasks.site.snippets import snippets_of
 
@@ -34,7 +35,7 @@ _HOURS: Final = 24
 _MONTHS: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FactSources:
     """Where facts come from. Without settings of the tenant, its limits and zone are not known."""
 
@@ -49,6 +50,16 @@ class FactSources:
     repeated_keys: Mapping[tuple[str, str], int]
     now: datetime
     fresh: dict[str, Freshness] = field(default_factory=dict)
+
+    @cached_property
+    def personal(self) -> frozenset[str]:
+        """The headers of all personal columns of the catalogue, in lower case."""
+        return frozenset(
+            column.nql.lower()
+            for each in self.loaded.found.values()
+            for column in each.columns
+            if column.personal
+        )
 
 
 def dataset_facts(sources: FactSources) -> Iterator[DatasetFacts]:
@@ -83,7 +94,7 @@ def _described(
     name: str, specification: DatasetSpecification | None, sources: FactSources
 ) -> DatasetFacts:
     """Return what the catalogue says of a dataset."""
-    problem = "; ".join(sources.loaded.problems.get(name, ()))
+    problem = problem_of(sources.loaded.problems.get(name, ()))
     if specification is None:
         return DatasetFacts(name, problem=problem, freshness=UNKNOWN)
     return DatasetFacts(
@@ -99,8 +110,8 @@ def _described(
         schedule=_scheduled(specification),
         retention=describe(specification.retention) if specification.retention else "",
         columns=columns_of(specification, {}, {}),
-        checks=tuple(map(_check, specification.checks)),
-        queries=tuple(_queries(specification, sources.catalog)),
+        checks=tuple(_checks(specification)),
+        queries=tuple(_queries(specification, sources)),
         freshness=_light(sources.fresh.get(name)),
         age=_age(sources.fresh.get(name)),
     )
@@ -219,19 +230,26 @@ def _in_words(cron: str) -> str:
     return f"every {day} at {hour:02}:{minute:02}"
 
 
-def _check(check: Check) -> str:
-    said = check.model_dump(mode="json", exclude={"check"}, exclude_none=True)
-    parts = (f"{name} {_text(value)}" for name, value in said.items() if name != "severity")
-    return f"{check.check}: {', '.join(parts)} ({said['severity']})"
+def _checks(specification: DatasetSpecification) -> Iterator[str]:
+    private = private_columns(specification.known_columns)
+    for check in specification.checks:
+        said = check.model_dump(mode="json", exclude={"check"}, exclude_none=True)
+        if private.intersection(check.named) and "values" in said:
+            said["values"] = "not shown"
+        parts = (f"{name} {_text(value)}" for name, value in said.items() if name != "severity")
+        yield f"{check.check}: {', '.join(parts)} ({said['severity']})"
 
 
 def _text(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def _queries(specification: DatasetSpecification, catalog: Path) -> Iterator[tuple[str, str]]:
+def _queries(
+    specification: DatasetSpecification, sources: FactSources
+) -> Iterator[tuple[str, str]]:
     for query_id in specification.query_ids():
         try:
-            yield query_id, read_text(query_path(catalog, query_id)).strip()
+            text = read_text(query_path(sources.catalog, query_id)).strip()
         except (OSError, ValueError):
             continue
+        yield query_id, shown_query(text, sources.personal)

@@ -2,13 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from connectors.catalogue import DATASET_PATTERN
+
+_UNSHOWN: Final = "… (nxp check shows it)"
 
 
 class DayState(StrEnum):
@@ -21,6 +23,13 @@ class DayState(StrEnum):
     EXPIRED = "expired: the tenant no longer has it"
     DROPPED = "deleted: past retention"
     NONE = "not due"
+
+
+def problem_of(problems: Iterable[str]) -> str:
+    """Return what is wrong with a file, without texts of it in quotes: these may be values."""
+    return "; ".join(
+        re.sub(r"""['"\u2018\u201c`].*""", _UNSHOWN, each, flags=re.DOTALL) for each in problems
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,19 +15,38 @@ from typing import Final
 
 import duckdb
 
-from connectors.catalogue import QUESTIONS, DatasetSpecification, private_columns
+from connectors.catalogue import (
+    DATASET_PATTERN,
+    QUESTIONS,
+    Column,
+    DatasetSpecification,
+    private_columns,
+)
 from connectors.errors import ConfigurationError
 from connectors.lake import Lake
 from connectors.lake import questions as files
+from connectors.lake.naming import CHANGES, REJECTS, RUNS
 from connectors.lake.query import open_views
+from connectors.lake.question_sql import without_values
+from connectors.lake.sql_records import TARGETS
 from connectors.quoting import quoted_name
 from connectors.settings.installation import LIBRARY
-from tasks.site.facts import AnsweredQuestion
+from tasks.site.facts import AnsweredQuestion, problem_of
 
 MOST_ROWS: Final = 500
 LONGEST_SECONDS: Final = 20.0
 _SHOWN: Final = "shown"
+# Columns of records that name people who asked or approved, or have messages.
 _OF_PEOPLE: Final = frozenset({"approved_by", "asked_by", "ticket", "error", "stopped_by"})
+# What is shown of records of single objects: not their keys and values.
+_OF_OBJECTS: Final = {
+    CHANGES: frozenset({"sync", "run_id", "date", "field", "action", "changed_at"}),
+    TARGETS: frozenset({"action", "run_id", "date", "state", "status", "code", "status_at"}),
+}
+# A raw operation stands for a dataset in records, with words of the person who ran it.
+_NAMED: Final = (
+    f"CASE WHEN regexp_full_match(dataset, '{DATASET_PATTERN}') THEN dataset ELSE 'other' END"
+)
 _OURS: Final = re.compile(r"_nxp_.*|date|snapshot|valid_from|valid_to")
 _FAILS: Final = (
     "{file}: its SQL fails on the site, where personal and undeclared columns are digests: "
@@ -65,18 +84,26 @@ def questions_of(
         return
     needed = {name for reads in clear.values() for name in reads}
     with closing(open_views(lake, {"memory_limit": f"{memory_mb}MB"}, needed)) as connection:
-        _veil(connection, known)
-        for question, _ in read:
-            yield _answered(connection, question) if question.name in clear else question
+        veiled = _veil(connection, known)
+        for question, reads in read:
+            if question.name not in clear:
+                yield question
+                continue
+            answered = _answered(connection, question)
+            yield replace(answered, sql=without_values(answered.sql, _named(veiled, reads)))
 
 
 def _read(path: Path, landed: Collection[str]) -> tuple[AnsweredQuestion, tuple[str, ...]]:
     """Return the question of a file, without its answer, and the datasets that it reads."""
     try:
         found = files.read_question(path)
-        reads = found.reads()
     except ConfigurationError as error:
         return AnsweredQuestion(path.stem, path.stem, problem=str(error)), ()
+    try:
+        reads = found.reads()
+    except ConfigurationError as error:
+        # What DuckDB says of the SQL quotes it.
+        return AnsweredQuestion(path.stem, path.stem, problem=problem_of([str(error)])), ()
     # These would lead around the digests, to the views and files below them.
     around = _AROUND.format(file=found.file, what=", ".join(reads.strays)) if reads.strays else ""
     chart = found.chart
@@ -114,8 +141,11 @@ def _answered(
         timer.cancel()
 
 
-def _veil(connection: duckdb.DuckDBPyConnection, known: Mapping[str, DatasetSpecification]) -> None:
-    """Put views before those of the lake, in which private columns are digests."""
+def _veil(
+    connection: duckdb.DuckDBPyConnection, known: Mapping[str, DatasetSpecification]
+) -> dict[str, set[str]]:
+    """Put views before those of the lake, in which private columns are digests; return these."""
+    veiled: dict[str, set[str]] = {}
     salt = secrets.token_hex(16)
     connection.execute(f"CREATE SCHEMA {_SHOWN}")
     columns: dict[str, list[str]] = {}
@@ -123,17 +153,20 @@ def _veil(connection: duckdb.DuckDBPyConnection, known: Mapping[str, DatasetSpec
     for view, column in connection.execute(listed).fetchall():
         columns.setdefault(view, []).append(column)
     for view, names in columns.items():
-        private = set(_private(view, names, known))
-        if not private:
+        private = veiled[view] = set(_private(view, names, known))
+        if not private and view not in {RUNS, REJECTS}:
             continue
         shown = ", ".join(
             f"md5('{salt}' || CAST({quoted_name(name)} AS VARCHAR)) AS {quoted_name(name)}"
             for name in sorted(private)
         )
+        if view in {RUNS, REJECTS}:
+            shown = ", ".join(filter(None, (shown, f"{_NAMED} AS dataset")))
         name = quoted_name(view)
         source = f"SELECT * REPLACE ({shown}) FROM main.{name}"  # noqa: S608 - names are quoted
         connection.execute(f"CREATE VIEW {_SHOWN}.{name} AS {source}")
     connection.execute(f"SET search_path = '{_SHOWN},main'")
+    return veiled
 
 
 def _private(
@@ -141,10 +174,35 @@ def _private(
 ) -> Iterator[str]:
     """Yield the columns of a view whose values nobody may see."""
     if view.startswith("_"):
-        # `_runs` has names of people who asked and approved, and errors.
-        yield from (name for name in names if name in _OF_PEOPLE)
+        shown = _OF_OBJECTS.get(view)
+        yield from (n for n in names if n in _OF_PEOPLE or (shown is not None and n not in shown))
         return
     specification = known.get(view) or known.get(files.dataset_of(view))
     columns = specification.known_columns if specification else ()
-    public = {each.name for each in columns} - private_columns(columns)
-    yield from (name for name in names if name not in public and not _OURS.fullmatch(name))
+    private = private_columns(columns, _of_people(columns, known))
+    public = {each.name for each in columns} - private
+    for name in names:
+        if name not in public and (name in private or not _OURS.fullmatch(name)):
+            yield name
+
+
+def _of_people(
+    columns: Iterable[Column], known: Mapping[str, DatasetSpecification]
+) -> frozenset[str]:
+    """Return the columns that have the values of a personal column of another dataset."""
+    named = ((each.name, *each.references.split(".", 1)) for each in columns if each.references)
+    return frozenset(
+        name
+        for name, dataset, column in named
+        if dataset in known and column in private_columns(known[dataset].known_columns)
+    )
+
+
+def _named(veiled: Mapping[str, set[str]], reads: Collection[str]) -> set[str]:
+    """Return the private columns of the views of some datasets, and of records."""
+    return {
+        name
+        for view, private in veiled.items()
+        if view.startswith("_") or view in reads or files.dataset_of(view) in reads
+        for name in private
+    }

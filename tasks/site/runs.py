@@ -17,7 +17,7 @@ from connectors.ledger.counters import ADVISED, NAMES
 from connectors.settings.tenants import TenantSettings
 from connectors.syncs import read_syncs
 from connectors.syncs.specification import SyncSpecification
-from tasks.site.facts import ActionFacts, DailyLimit, RunFacts, SyncFacts
+from tasks.site.facts import ActionFacts, DailyLimit, RunFacts, SyncFacts, problem_of
 
 SHOWN_DAYS: Final = 30
 # A month of two hundred datasets a day.
@@ -72,7 +72,7 @@ def sync_facts(catalog: Path, ledger: Ledger) -> Iterator[SyncFacts]:
     """Yield every sync of the catalogue."""
     loaded = read_syncs(catalog)
     for name in loaded.names:
-        problem = "; ".join(loaded.problems.get(name, ()))
+        problem = problem_of(loaded.problems.get(name, ()))
         sync = loaded.found.get(name)
         yield SyncFacts(
             name,
@@ -97,7 +97,7 @@ def action_facts(catalog: Path, ledger: Ledger) -> Iterator[ActionFacts]:
             targets=0,
             outcomes={},
             runs=_oldest_first(ledger, name),
-            problem="; ".join(loaded.problems.get(name, ())),
+            problem=problem_of(loaded.problems.get(name, ())),
         )
         if action:
             before = ledger.actions.history.of(action.kind.value, action.id)
