@@ -23,6 +23,7 @@ def main() -> None:
     calls: list[Callable[[], object]] = [
         lambda: open_ledger(f"sqlite:///{folder}/ledger.db", TENANT),
         lambda: SqlLanding(f"sqlite:///{folder}/landed.db", TENANT, specify()).check(),
+        lambda: SqlLanding(f"duckdb:///{folder}/landed.duckdb", TENANT, specify()).check(),
     ]
     for call in calls:
         try:

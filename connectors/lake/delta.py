@@ -29,6 +29,7 @@ from connectors.lake.lake import Lake
 from connectors.lake.manifest import SNAPSHOT, Entry, Manifest
 from connectors.lake.naming import HISTORY
 from connectors.lake.scanning import schema_of
+from connectors.lake.storage import UNPUBLISHED
 
 DELTA_FOLDER: Final = "_delta"
 # What a commit's version of the manifest is kept under.
@@ -284,11 +285,20 @@ def _failures(lake: Lake, table: str) -> Iterator[None]:
 
     try:
         yield
+    except StorageError as error:
+        cause = error.message.removesuffix(f"; {UNPUBLISHED}")
+        raise StorageError(f"{cause}; {_counts(table)}") from None
     except PipelineError:
         raise
     except (DeltaError, OSError) as error:
         place = lake.location(f"{DELTA_FOLDER}/{table}")
+        why = type(error).__name__
         raise StorageError(
-            f"the Delta table {place} cannot be written: {type(error).__name__}; the files of "
-            f"{table} are as the manifest says, and nxp maintain brings the table in line"
+            f"the Delta table {place} cannot be written: {why}; {_counts(table)}"
         ) from None
+
+
+def _counts(table: str) -> str:
+    return (
+        f"the files of {table} are as the manifest says, and nxp maintain brings the table in line"
+    )

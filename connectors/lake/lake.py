@@ -148,6 +148,11 @@ class Lake:
 
         return Stage(self._staging / run_id / f"{dataset}-{unit}", schema, budget)
 
+    @property
+    def staging(self) -> Path | None:
+        """The folder in which each run stages files, in a folder with its id; None without one."""
+        return self._staging
+
     def discard_stage(self, run_id: str) -> None:
         """Remove what a run staged and did not publish."""
         if self._staging is not None and RUN.fullmatch(run_id):

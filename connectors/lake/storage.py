@@ -7,6 +7,7 @@ from pathlib import Path
 
 from connectors.errors import StorageError
 
+UNPUBLISHED = "nothing was published"
 ADVICE = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the quota is used up: free some space",
@@ -29,7 +30,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"cannot write {path}: {advice(error)}; nothing was published") from None
+        raise StorageError(f"cannot write {path}: {advice(error)}; {UNPUBLISHED}") from None
 
 
 def advice(error: OSError) -> str:

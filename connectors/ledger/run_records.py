@@ -55,8 +55,14 @@ class RunRecords:
         """Record that a run ended without a report, unless it has one; count its landed units."""
         return self._abandon([run_id], state) > 0
 
-    def close_interrupted_runs(self) -> list[str]:
-        """Mark runs whose process is gone as interrupted; return their ids for cleaning up."""
+    def states(self, run_ids: Collection[str]) -> dict[str, str]:
+        """Return the states of the runs that the ledger knows, by their ids, of any tenant."""
+        query = select(runs.c.run_id, runs.c.state).where(runs.c.run_id.in_(run_ids))
+        with self._engine.connect() as connection:
+            return {row.run_id: row.state for row in connection.execute(query)}
+
+    def close_interrupted_runs(self) -> None:
+        """Mark runs whose process is gone as interrupted."""
         query = select(runs.c.run_id, runs.c.holder, runs.c.started_at).where(
             runs.c.tenant == self._tenant, runs.c.state == "running"
         )
@@ -70,7 +76,6 @@ class RunRecords:
         ]
         if gone:
             self._abandon(gone, "interrupted")
-        return gone
 
     def _abandon(self, run_ids: Sequence[str], state: str) -> int:
         landed = select(func.count()).where(units.c.run_id == runs.c.run_id)

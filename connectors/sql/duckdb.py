@@ -73,6 +73,11 @@ KEYWORDS: Final = (
 HELD: Final = "Could not set lock"
 # While another thread of this process closes the file that it had open.
 CLOSING: Final = "is already attached"
+# In errors of several kinds, if the disk is full.
+UNWRITTEN: Final = "Could not write file"
+FULL: Final = (
+    ": the disk is full, or fails to read or write the file: free space, or check the disk"
+)
 # Between two attempts to open a file that another process has open.
 PAUSE_SECONDS: Final = 0.1
 _writers: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -196,6 +201,8 @@ class DuckdbDatabase(Database):
         if isinstance(error, OSError) and (meaning := folder_meaning(error)):
             kind, words = meaning
             return kind(f"NXP_DATABASE_URL: cannot open {self._path}{words}")
+        if UNWRITTEN in str(error):
+            return StorageError(f"cannot open {self._path}{FULL}")
         if "not a valid DuckDB" in str(error):
             return ConfigurationError(f"NXP_DATABASE_URL: {self._path} is not a DuckDB database")
         return ConfigurationError(
@@ -274,11 +281,9 @@ def explain_duckdb(error: duckdb.Error, table: str) -> PipelineError:
             f"{table}: a column holds a value that its type does not allow: declare it as string, "
             f"or correct the query; {AS_IT_WAS}"
         )
-    if isinstance(error, duckdb.IOException):
-        return StorageError(
-            f"{table}: the disk is full, or fails to read or write the file: free space, or check "
-            f"the disk; {AS_IT_WAS}"
-        )
+    # A commit that cannot be written is an error of transactions.
+    if isinstance(error, duckdb.IOException) or UNWRITTEN in str(error):
+        return StorageError(f"{table}{FULL}; {AS_IT_WAS}")
     if isinstance(error, duckdb.TransactionException):
         return UnavailableError(
             f"{table} is being changed by another session: try again; {AS_IT_WAS}"

@@ -47,7 +47,16 @@ SQLITE_CONSTRAINT = re.compile(
     r"(CHECK|NOT NULL|UNIQUE|FOREIGN KEY) constraint failed(: [\w., ]+)?"
 )
 # Words of a server that is there, and can be used later.
-COMING_OR_GOING = ("starting up", "shutting down", "recovery mode", "too many", "remaining conn")
+COMING_OR_GOING = (
+    "starting up",
+    "shutting down",
+    "recovery mode",
+    "too many",
+    "remaining conn",
+    "terminating connection",
+)
+# What libpq itself says, in English, after a server has stopped while we were connecting.
+CLOSED = ("closed the connection", "Connection reset", "Broken pipe", "SSL SYSCALL error")
 
 
 def explain(error: "Error", table: str) -> PipelineError:
@@ -73,12 +82,24 @@ def lost(table: str) -> UnavailableError:
 def explain_connecting(error: "Error", shown: str) -> PipelineError:
     """Return the error to raise if connecting to a PostgreSQL server fails."""
     text = str(error)
+    if error.sqlstate == "57014":
+        return UnavailableError(
+            f"NXP_DATABASE_URL: {shown} cancels the first statements of a session, perhaps by "
+            "statement_timeout: raise it"
+        )
+    is_closed = any(words in text for words in CLOSED)
     fatal = text.partition("FATAL:")[2]
-    if fatal and not any(words in fatal for words in COMING_OR_GOING):
+    if fatal and not is_closed and not any(words in fatal for words in COMING_OR_GOING):
         # These messages name user and database, and nothing else.
         reason = fatal.strip().splitlines()[0]
         return ConfigurationError(f"NXP_DATABASE_URL: {shown} refuses: {reason}")
-    if "Connection refused" in text or "timeout" in text or "timed out" in text or fatal:
+    if (
+        "Connection refused" in text
+        or "timeout" in text
+        or "timed out" in text
+        or fatal
+        or is_closed
+    ):
         return UnavailableError(
             f"NXP_DATABASE_URL: no database answers at {shown}: try again when it runs"
         )

@@ -21,9 +21,8 @@ from typing import Any
 from connectors.clock import utc_now
 from connectors.errors import PipelineError
 from connectors.lake import Lake
-from connectors.lake.naming import RUN
 from connectors.lake.records import write_run
-from connectors.lake.storage import storage_errors
+from connectors.lake.storage import UNPUBLISHED, storage_errors
 from connectors.ledger import Asker, ExportLimits, Ledger, open_ledger, process_space
 from connectors.logs import JSON, OURS, TextWithNames, bound, write_json, write_plainly
 from connectors.nexthink.client import NexthinkClient
@@ -31,6 +30,7 @@ from connectors.settings.installation import Settings, prepare_home
 from connectors.settings.tenants import TenantSettings
 from tasks.runs import metrics
 from tasks.runs.counted import call_gate
+from tasks.runs.leftovers import clear_leftovers
 from tasks.runs.recorded import hurry
 from tasks.runs.stopping import Stop, stopped_by
 from tasks.runs.tools import Tools
@@ -75,6 +75,9 @@ class Parts:
             report: what the ledger keeps; its `error` is None if nothing went wrong.
             row: what `_runs` keeps, if that differs.
             also: writes other things that the run leaves in the lake, before the row.
+
+        Raises:
+            PipelineError: the lake or the ledger cannot be written, and nothing else went wrong.
         """
         try:
             if also:
@@ -82,7 +85,10 @@ class Parts:
             write_run(self.lake, dict(row or report))
         except PipelineError as error:
             if report["error"] is None:
-                raise
+                cause = error.message.removesuffix(f"; {UNPUBLISHED}")
+                raise error.retold(
+                    f"{cause}; what run {self.run_id} did counts, and only its report is missing"
+                ) from None
             logger.warning("the report of run %s is in the ledger only: %s", self.run_id, error)
         self.ledger.finish_run(self.run_id, state, dict(report))
         metrics.run_ended(state)
@@ -174,9 +180,8 @@ def _opened(
         stopped_by(stop),
     ):
         try:
-            for interrupted in filter(RUN.fullmatch, ledger.close_interrupted_runs()):
-                shutil.rmtree(spool / interrupted, ignore_errors=True)
-                lake.discard_stage(interrupted)
+            ledger.close_interrupted_runs()
+            clear_leftovers(ledger, spool, lake.staging)
             yield Parts(
                 run_id, settings, tenant, ledger, lake, spool / run_id, clock, clock(), stop
             )

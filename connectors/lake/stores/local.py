@@ -125,8 +125,8 @@ class LocalStore:
             except FileNotFoundError:
                 return
             except OSError:
-                # This file system has no links.
-                shutil.copyfile(source, target)
+                # This file system has no links, or the target is on another one.
+                _copy(source, target)
             if durable:
                 for place in (target, target.parent, target.parent.parent):
                     _sync(place)
@@ -219,6 +219,14 @@ def _removed_on_failure(new: Path) -> Iterator[None]:
         with suppress(OSError):
             new.unlink(missing_ok=True)
         raise
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file elsewhere and rename it into place, so that nobody meets half of it."""
+    new = target.with_name(f"{target.name}.new")
+    with _removed_on_failure(new):
+        shutil.copyfile(source, new)
+        new.replace(target)
 
 
 def _below(folder: Path) -> Iterator[Path]:

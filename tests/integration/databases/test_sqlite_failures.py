@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pytest
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -17,9 +18,10 @@ from connectors.ledger import open_ledger
 from connectors.ledger.failures import failure, unusable
 from connectors.sources import Sources, open_sources
 from connectors.sql import SqlLanding
-from tests.databases import TENANT, specify
+from tests.databases import DAY, START, TENANT, event_rows, specify, stage
 from tests.forks import fork
 
+AT = pa.timestamp("us", "UTC")
 URL = make_url("sqlite:////srv/ledger.db")
 Fill = Callable[[], None]
 
@@ -27,7 +29,7 @@ Fill = Callable[[], None]
 def test_files_that_cannot_grow_are_no_wrong_url(tmp_path: Path) -> None:
     limited = fork("tests.limited_once", str(tmp_path), env=os.environ, stdout=subprocess.PIPE)
     lines = limited.communicate()[0].splitlines()
-    assert len(lines) == 2, lines
+    assert len(lines) == 3, lines
     for line in lines:
         assert line.startswith("3 ")
         assert "the disk is full" in line
@@ -36,11 +38,11 @@ def test_files_that_cannot_grow_are_no_wrong_url(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[tuple[Path, Fill]]:
-    """A file system of 600 KiB in memory, and what fills it; only root can make one."""
+    """A file system of 900 KiB in memory, and what fills it; only root can make one."""
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)],
+        ["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(folder)],
         capture_output=True,
         check=False,
     )
@@ -78,6 +80,19 @@ def test_a_full_disk_is_said_by_ledger_and_landing(small_disk: tuple[Path, Fill]
     assert "URL" not in str(new.value)
     with pytest.raises(StorageError, match="the disk is full"):
         SqlLanding(f"sqlite:///{folder / 'landed.db'}", TENANT, specify()).check()
+
+
+def test_a_commit_that_duckdb_cannot_write_is_said(small_disk: tuple[Path, Fill]) -> None:
+    folder, fill = small_disk
+    landing = SqlLanding(f"duckdb:///{folder / 'landed.duckdb'}", TENANT, specify())
+    landing.check()
+    fill()
+    staged = stage(folder.parent, event_rows(2000), [("at", AT), ("n", pa.int64())])
+    with pytest.raises(StorageError, match=r"the disk is full.*the table is unchanged"):
+        staged.publish(landing)
+    (folder / "fill").unlink()
+    landing.drop_before(START)
+    assert landing.rows_before(START, START + DAY) == 0
 
 
 def test_a_read_only_file_system_is_said(small_disk: tuple[Path, Fill]) -> None:

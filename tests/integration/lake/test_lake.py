@@ -162,19 +162,23 @@ def test_what_a_full_disk_cut_short_is_taken_away_again(tmp_path: Path) -> None:
     publish(lake, "a")
     known = lake.manifest("events")
     program = (
-        "import resource, signal, sys; from pathlib import Path; "
+        "import os, resource, signal, sys; from pathlib import Path; "
         "from connectors.lake.stores.local import LocalStore; "
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); "
         "store = LocalStore(Path(sys.argv[1])); "
-        "getattr(store, sys.argv[2])(sys.argv[3], bytes(1000), *sys.argv[4:])"
+        # Not a folder: as a file system refuses that has no links.
+        "os.link = lambda *_: os.rmdir(sys.executable); "
+        "exec(sys.argv[2])"
     )
-    for words in (
-        ("swap", "_manifests/events/_manifest.json", ""),
-        ("write", "_runs/date=x/run.parquet"),
+    (lake.folder / "large").write_bytes(bytes(1000))
+    for call in (
+        "store.swap('_manifests/events/_manifest.json', bytes(1000), '')",
+        "store.write('_runs/date=x/run.parquet', bytes(1000))",
+        "store.keep('large', '_delta/events/large')",
     ):
         ended = subprocess.run(
-            [sys.executable, "-c", program, str(lake.folder), *words],
+            [sys.executable, "-c", program, str(lake.folder), call],
             capture_output=True,
             text=True,
             check=False,
@@ -182,6 +186,7 @@ def test_what_a_full_disk_cut_short_is_taken_away_again(tmp_path: Path) -> None:
         assert "StorageError" in ended.stderr
     assert lake.manifest("events") == known
     assert not list(lake.folder.rglob("*.new"))
+    assert [path.parent for path in lake.folder.rglob("large")] == [lake.folder]
 
 
 FORBIDDEN = [

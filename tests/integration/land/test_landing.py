@@ -241,6 +241,14 @@ def test_nothing_is_exported_for_a_lake_that_cannot_be_written(
     assert here.tenant.requests["export"] == exports
 
 
+def test_a_report_that_cannot_be_kept_is_all_that_is_missing(here: Place) -> None:
+    here.lake.folder.mkdir(parents=True, exist_ok=True)
+    (here.lake.folder / "_runs").touch()
+    with pytest.raises(StorageError, match=r"cannot write.*counts, and only its report is missing"):
+        here.land(here.plan("crashes", **DAY))
+    assert len(here.landed("crashes"))
+
+
 def test_a_second_run_of_the_same_window_is_told_who_holds_it(here: Place) -> None:
     plan = here.plan("crashes", **DAY)
     unit = plan.units[0]

@@ -186,8 +186,9 @@ def test_a_dead_process_of_this_machine_is_taken_over_at_once(tmp_path: Path) ->
     process.join()
     with open_ledger(url, "acme.eu") as ledger:
         assert ledger.runs()[0]["state"] == "interrupted"
-        assert ledger.close_interrupted_runs() == ["dead"]
-        assert ledger.close_interrupted_runs() == []
+        assert ledger.states(["dead", "unknown"]) == {"dead": "running"}
+        ledger.close_interrupted_runs()
+        assert ledger.states(["dead", "unknown"]) == {"dead": "interrupted"}
         with ledger.lease("d", "u", START, END, "alive"):
             pass
 
@@ -211,11 +212,13 @@ def test_a_process_id_says_nothing_of_a_process_in_another_space(
         assert not lease.renew()
     with pytest.raises(HeldError, match="run afar"):
         ledger.lease("d", "u", START, END, "near")
-    assert ledger.close_interrupted_runs() == []
+    ledger.close_interrupted_runs()
+    assert ledger.states(["afar"]) == {"afar": "running"}
     clock.now += timedelta(days=2)
     # Its lease ran out long ago, and it holds nothing else.
     assert [run["state"] for run in ledger.runs()] == ["interrupted"]
-    assert ledger.close_interrupted_runs() == ["afar"]
+    ledger.close_interrupted_runs()
+    assert ledger.states(["afar"]) == {"afar": "interrupted"}
 
 
 def test_a_holder_that_an_older_version_wrote_is_read() -> None:
