@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tasks.act.status import ShownPlan
 
 NEWEST = 20
+# Plan, send, outcomes and effect are all that a run may have.
+STAGES = 4
 _PLAN_SHOWN = ("plan_id", "created_at", "state", "asked_by", "asked_how", "approved_by", "ticket")
 _REQUEST_SHOWN = (
     "intent_id",

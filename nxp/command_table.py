@@ -116,7 +116,7 @@ GROUPS = {
 # Verbs that are not in the module of their group.
 OWN_MODULES = {
     *(("nql", verb) for verb in ("lint", "diff", "queries")),
-    *(("act", verb) for verb in ("status", "resolve")),
+    *(("act", verb) for verb in ("status", "resolve", "self-help", "retire-ledger")),
 }
 
 
@@ -131,5 +131,5 @@ def path_of(group: str, verb: str) -> str:
     # A function must not shadow a builtin.
     function = f"{verb}_" if verb in {"list", "print"} else verb.replace("-", "_")
     if (group, verb) in OWN_MODULES:
-        return f"nxp.commands.{group}_{verb}:{function}"
+        group = f"{group}_{verb}"
     return f"nxp.commands.{group.replace('-', '_')}:{function}"

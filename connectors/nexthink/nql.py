@@ -9,16 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from connectors.errors import (
-    Exchange,
-    ExportFailedError,
-    IncompleteResultError,
-    ResultsExpiredError,
-    UnavailableError,
-    UnknownExportError,
-    UnknownQueryError,
-    UsageError,
-)
+from connectors.errors import IncompleteResultError, ResultsExpiredError, UsageError
 from connectors.http.exchanges import exchange_of
 from connectors.http.policy import Retry
 from connectors.logs import UNREPORTED
@@ -31,12 +22,12 @@ from connectors.nexthink.models import (
     ExecuteAnswerV1,
     ExecuteAnswerV2,
     ExportAnswer,
-    ExportState,
     ExportStatus,
     QueryResult,
     StartedExport,
     Transferred,
 )
+from connectors.nexthink.nql_outcomes import results_url, unknown_export, unknown_query
 from connectors.nexthink.results.destination import CsvFile, CsvStream
 from connectors.nexthink.results.download import Storage, Transfer
 from connectors.nexthink.results.result_url import url_problem
@@ -46,7 +37,6 @@ log = logging.getLogger(__name__)
 PERMISSION: Final = "NQL"
 EXPORT_PATH: Final = "/api/v1/nql/export"
 STATUS_PATH: Final = "/api/v1/nql/status/"
-
 
 _WHOLE: Final = 200
 _TRUNCATED: Final = 206
@@ -120,7 +110,7 @@ class NqlApi:
             EXPORT_PATH,
             permission=PERMISSION,
             retry=Retry.START,
-            missing=_unknown_query(query_id),
+            missing=unknown_query(query_id),
             json={**_query(query_id, parameters), "compression": compression.value},
         )
         return StartedExport(read_answer(ExportAnswer, response).export_id)
@@ -139,7 +129,7 @@ class NqlApi:
             permission=PERMISSION,
             retry=Retry.READ,
             accepted=frozenset({_WHOLE, _TRUNCATED}),
-            missing=_unknown_export,
+            missing=unknown_export,
         )
         status = read_answer(ExportStatus, response)
         self._log_once(status.unknown_word)
@@ -227,7 +217,7 @@ class NqlApi:
                     "with nxp nql status EXPORT_ID --url, or export again"
                 )
             seen.append(self.export_status(export_id))
-            return _results_url(seen[-1])
+            return results_url(seen[-1])
 
         if is_url(export_id) and (problem := url_problem(export_id)):
             raise UsageError(f"{problem.rstrip(',')}: name an export, or the URL of its result")
@@ -263,7 +253,7 @@ class NqlApi:
             permission=PERMISSION,
             # It is a POST, but it only reads.
             retry=Retry.READ,
-            missing=_unknown_query(query_id),
+            missing=unknown_query(query_id),
             json=_query(query_id, parameters),
             headers=headers,
         )
@@ -286,36 +276,6 @@ def _query(query_id: str, parameters: Mapping[str, str] | None) -> dict[str, obj
         if name.startswith("$"):
             raise UsageError(f"parameter {name} of {query_id} must be named without its $")
     return {"queryId": query_id, **({"parameters": dict(parameters)} if parameters else {})}
-
-
-def _unknown_query(query_id: str) -> Callable[[Exchange], UnknownQueryError]:
-    def missing(exchange: Exchange) -> UnknownQueryError:
-        return UnknownQueryError(
-            f"the tenant has no saved query {query_id}, or refuses its parameters: paste it into "
-            f"Nexthink as an NQL API query (`nxp nql queries '{query_id}'` prints it, if the "
-            "catalogue has it)",
-            exchange=exchange,
-        )
-
-    return missing
-
-
-def _unknown_export(exchange: Exchange) -> UnknownExportError:
-    return UnknownExportError(
-        "the tenant does not know this export, or no longer does: export again", exchange=exchange
-    )
-
-
-def _results_url(status: ExportStatus) -> str:
-    if status.state is ExportState.ERROR:
-        # The description is not shown: it may quote the query with its parameters.
-        raise ExportFailedError("the tenant ended the export with an error: there is no result")
-    if status.state is not ExportState.COMPLETED:
-        word = status.unknown_word or status.state
-        raise UnavailableError(f"the export is {word}, not COMPLETED: try again later")
-    if not status.results_url:
-        raise ResultsExpiredError("the tenant returns no URL for the result file: export again")
-    return status.results_url
 
 
 def _ignore_bytes(_: int) -> None:

@@ -11,7 +11,15 @@ from connectors.counting import number_of
 from connectors.errors import NotApprovedError, UsageError
 from connectors.settings.installation import load_settings
 from connectors.settings.tenants import tenant_name
-from nxp.acting import NEWEST, card_as_json, open_own_ledger, print_card, print_plan, print_report
+from nxp.acting import (
+    NEWEST,
+    STAGES,
+    card_as_json,
+    open_own_ledger,
+    print_card,
+    print_plan,
+    print_report,
+)
 from nxp.engine import require_prefect, run_reported
 from nxp.options import Action, DryRun, Json, Parameters, Prefect, Tenant, parse_parameters
 from nxp.output import print_json, print_table, say
@@ -21,8 +29,6 @@ if TYPE_CHECKING:
     from tasks.act.run import ChosenAction
     from tasks.act.status import ShownPlan
 
-# Plan, send, outcomes and effect are all that a run may have.
-STAGES = 4
 # Of the devices that are left out.
 MOST_NAMED = 10
 Device = Annotated[
@@ -273,62 +279,6 @@ def _announce_wait(chosen: "ChosenAction", asked: "ActionAsked", *, approve: boo
         allowed_asker(chosen, asked)
     longest = describe(chosen.specification.outcome.wait)
     say(f"after sending, it waits up to {longest} for outcomes: --no-wait does not wait")
-
-
-def self_help(
-    action: Action,
-    *,
-    prefect: Prefect = None,
-    tenant: Tenant = None,
-    as_json: Json = False,
-) -> None:
-    """Ask the people that ACTION's campaign finds, and act for all who have agreed so far.
-
-    ACTION is an action with `targets.consent`, or a campaign whose `answers` choose actions.
-    """
-    check_named(load_settings().catalog, action, ACTIONS)
-    from tasks.act.run import choose_action  # noqa: PLC0415 - polars and httpx, not for --help
-
-    chosen = choose_action(action, tenant)
-    reports: list[dict[str, Any]] = []
-
-    def story() -> None:
-        from tasks.stories.scenarios import ask_and_act  # noqa: PLC0415 - after the checks
-
-        ask_and_act(action, tenant)
-
-    def flow() -> None:
-        from flows.actions import self_help as help_by_flow  # noqa: PLC0415 - prefect, 2 s
-
-        help_by_flow(action, tenant)
-
-    def show(report: dict[str, Any]) -> None:
-        reports.append(report)
-        if not as_json:
-            print_report(report, as_json=False)
-
-    try:
-        run_reported(chosen.settings, prefect, stages=STAGES, story=story, flow=flow, show=show)
-    finally:
-        if as_json:
-            print_json(reports)
-
-
-def retire_ledger(
-    ledger: Annotated[str, Parameter(help="The id that the error names.")],
-    *,
-    why: Annotated[str, Parameter(help="Why it is out of use; it is kept.")],
-    tenant: Tenant = None,
-) -> None:
-    """Record that LEDGER, another one of ours, is out of use, so that this one may act.
-
-    LEDGER is the id that the error names. Its requests still count for cool-downs.
-    """
-    if not why.strip():
-        raise UsageError("--why TEXT, why it is out of use, is kept and must not be empty")
-    with open_own_ledger(tenant) as own:
-        own.identity.retire(ledger, why.strip())
-    say(f"ledger {ledger.strip().lower()} counts as retired")
 
 
 def _shown(tenant: str | None, action: str, plan: str | None) -> "ShownPlan":
