@@ -179,7 +179,7 @@ def knows_server() -> bool:
     return bool(os.environ.get("PREFECT_API_URL"))
 
 
-def check_answers(url: str | None = None) -> None:
+def check_answers() -> None:
     """Raise unless the server answers; called before anything is begun.
 
     Raises:
@@ -189,7 +189,7 @@ def check_answers(url: str | None = None) -> None:
 
     from connectors.http.certificates import trusted  # noqa: PLC0415 - only for a server
 
-    url = url or os.environ.get("PREFECT_API_URL")
+    url = os.environ.get("PREFECT_API_URL")
     if not url:
         raise _no_server()
     try:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,15 +30,13 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SHOWN = 5
 
 
-def look_at_settings(
-    settings: Settings, environ: Mapping[str, str] = os.environ
-) -> Iterator[Finding]:
+def look_at_settings(settings: Settings) -> Iterator[Finding]:
     """Look for misspelt variables, and for state that other machines cannot see."""
-    ours = (name for name in sorted(environ) if name.startswith(("NXP_", "NEXTHINK_")))
+    ours = (name for name in sorted(os.environ) if name.startswith(("NXP_", "NEXTHINK_")))
     unknown = [name for name in ours if not is_known(name)]
     if unknown:
         yield warn("settings", f"no setting is named {', '.join(unknown)}", do="fix the spelling")
-    server = urlsplit(environ.get("PREFECT_API_URL", "")).hostname
+    server = urlsplit(os.environ.get("PREFECT_API_URL", "")).hostname
     if server and server not in LOOPBACK:
         shared = settings.ledger_url.get_secret_value()
         if shared.startswith("sqlite"):

@@ -202,9 +202,9 @@ def bucket(_: np.random.Generator, facts: Facts) -> pl.Series:
     return pl.Series(np.full(facts.count, BUCKET_SECONDS))
 
 
-def after(median: float, *, missing: float = 0.0) -> Maker:
-    """Return a time some seconds after the start, or null."""
-    delays = amount(median, 0.8, missing=missing)
+def after(median: float) -> Maker:
+    """Return a time some seconds after the start."""
+    delays = amount(median, 0.8)
 
     def maker(rng: np.random.Generator, facts: Facts) -> pl.Series:
         frame = pl.DataFrame({"start": instants(facts.start), "delay": delays(rng, facts)})
