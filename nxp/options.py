@@ -76,7 +76,9 @@ Tenant = Annotated[
 AcceptShrink = Annotated[
     bool, Parameter(negative="", help="Publish even if far fewer rows came than before.")
 ]
-Concurrency = Annotated[Whole, Parameter(help="How many windows to land at once, 1 to 16.")]
+Concurrency = Annotated[
+    Whole, Parameter(help="How many windows to land, or datasets to export, at once: 1 to 16.")
+]
 DryRun = Annotated[bool, Parameter(negative="", help="Show what would be done, and stop.")]
 Only = Annotated[
     tuple[str, ...],

@@ -1,4 +1,4 @@
-"""An export: one dataset, or several one after the other.
+"""An export: one dataset, or several, which land one after the other.
 
 Its stages: plan; for each unit, several at once, start the export, await it, fetch and land the
 result; report. A unit that is landed again replaces itself, and an export begun by an interrupted
@@ -6,9 +6,11 @@ run is resumed.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from connectors.catalogue import DATASETS, check_all_named
@@ -21,6 +23,7 @@ from connectors.errors import (
 )
 from connectors.settings.installation import load_settings
 from tasks.exports.export import await_export, start_export
+from tasks.land.ahead import ExportsAhead
 from tasks.land.asked import Asked
 from tasks.land.backfill import begin_backfill, finish_backfill
 from tasks.land.holding import held, landed_by_another
@@ -51,18 +54,26 @@ def land_plan(
     plan: Plan,
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
+    following: Iterable[Plan] = (),
 ) -> RunReport:
-    """Land all units of a plan; see `export_dataset`."""
-    with open_run(plan, clock, sleep) as run:
+    """Land all units of a plan; see `export_dataset`.
+
+    Args:
+        plan: what to land.
+        clock: returns the current time.
+        sleep: waits.
+        following: plans that are landed next: their exports are started while this one waits.
+    """
+    with open_run(plan, clock, sleep) as run, ExportsAhead(following) as ahead:
         begin_backfill(run)
-        landed = land(run, land_unit)
+        landed = land(run, partial(land_unit, ahead=ahead))
         report = report_run(run, landed)
         finish_backfill(run, landed)
         raise_unless_complete(landed, report)
         return report
 
 
-def land_unit(run: Run, unit: Unit) -> UnitOutcome:
+def land_unit(run: Run, unit: Unit, ahead: ExportsAhead | None = None) -> UnitOutcome:
     """Land one unit: afterwards it has exactly the rows of the query, or nothing has changed.
 
     Raises:
@@ -76,6 +87,8 @@ def land_unit(run: Run, unit: Unit) -> UnitOutcome:
             return landed
         request = unit_request(run, unit)
         with start_export(tools, specification, request) as started:
+            if ahead:
+                ahead.start(run)
             ready = await_export(tools, specification, request, started)
         return fetch_and_land(run, unit, lease, ready)
 
@@ -128,12 +141,47 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(shown)
 
 
+@dataclass(slots=True)
+class _Plans:
+    """The plans of several datasets, each made once: when it is landed, or its export started."""
+
+    asked: Sequence[Asked]
+    clock: Callable[[], datetime]
+    made: dict[int, Plan | PipelineError] = field(default_factory=dict)
+
+    def of(self, number: int) -> Plan:
+        """Return a plan.
+
+        Raises:
+            PipelineError: as `plan_run`.
+        """
+        if number not in self.made:
+            try:
+                self.made[number] = plan_run(self.asked[number], self.clock)
+            except PipelineError as error:
+                self.made[number] = error
+        plan = self.made[number]
+        if isinstance(plan, PipelineError):
+            raise plan
+        return plan
+
+    def after(self, number: int) -> Iterator[Plan]:
+        """Yield the plans of those after one, as many as may be exported together with it."""
+        last = min(number + self.asked[number].concurrency, len(self.asked))
+        for later in range(number + 1, last):
+            with suppress(PipelineError):
+                yield self.of(later)
+
+
 def export_datasets(
     asked: Sequence[Asked],
     clock: Callable[[], datetime] = utc_now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Exported:
-    """Export datasets one after the other; one that fails does not stop the others.
+    """Export datasets and land them one after the other; one that fails does not stop the others.
+
+    While one waits for the tenant, the first exports of those after it are started, so that up to
+    `concurrency` are in progress at once.
 
     A tenant that does not answer, or that refuses the credential, would fail every dataset, each
     after its own wait: the remaining ones are then not tried. A misspelt name is refused before
@@ -147,10 +195,12 @@ def export_datasets(
     if not any(each.is_scheduled for each in asked):
         names = [each.dataset for each in asked]
         check_all_named(load_settings().catalog, names, DATASETS)
-    done = Exported()
+    done, plans = Exported(), _Plans(asked, clock)
     for number, each in enumerate(asked, 1):
         try:
-            done.reports.append(export_dataset(each, clock, sleep).plain())
+            plan = plans.of(number - 1)
+            report = land_plan(plan, clock, sleep, plans.after(number - 1))
+            done.reports.append(report.plain())
         except PipelineError as error:
             done.failures[each.dataset] = error
             if isinstance(error, PartlyDoneError) and error.report:

@@ -1,6 +1,7 @@
-"""Several datasets end at once: at a tenant that lets nobody in, or for a name unknown."""
+"""Several datasets in one command: exported ahead of their turn, or refused together."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from connectors.ledger import open_ledger
 from tasks.land.asked import Asked
 from tasks.runs.freshness import Light, freshness_of
 from tasks.stories.export import Exported, export_datasets
-from tests.landing import CATALOG, Place, place
+from tests.landing import CATALOG, Place, Use, place
 
 NAMES = ("crashes", "devices", "users")
 
@@ -73,3 +74,30 @@ def test_an_unknown_name_among_several_is_refused_before_anything_runs(here: Pla
         export_datasets([Asked(name, is_scheduled=True) for name in ("gone", "devices")])
     assert partly.value.report is not None
     assert partly.value.report["failures"][0]["dataset"] == "gone"
+
+
+@pytest.mark.parametrize(("at_once", "slots", "started"), [(4, 16, 3), (1, 16, 1), (4, 1, 1)])
+def test_the_next_datasets_are_exported_while_one_is_awaited(
+    tmp_path: Path,
+    use: Use,
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+    slots: int,
+    started: int,
+) -> None:
+    with place(tmp_path, export_time=30.0) as here:
+        use(here)
+        monkeypatch.setenv("NEXTHINK_EXPORTS_AT_ONCE", str(slots))
+        requests = here.tenant.requests
+        seen: list[int] = []
+
+        def sleep(seconds: float) -> None:
+            seen.append(requests["export"])
+            here.tenant.clock.advance(timedelta(seconds=seconds))
+
+        asked = [Asked(name, concurrency=at_once) for name in NAMES]
+        done = export_datasets(asked, here.clock(), sleep)
+        assert (seen[0], requests["export"]) == (started, 3)
+        with open_ledger(here.environment["NXP_LEDGER_URL"], "sandbox.eu") as ledger:
+            assert [ledger.journal.count(name) for name in NAMES] == [0, 0, 0]
+    assert [report["dataset"] for report in done.reports] == list(NAMES)
