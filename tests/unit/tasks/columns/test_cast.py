@@ -42,17 +42,17 @@ def values(texts: list[str | None], kind: ColumnType, zone: str = "UTC") -> list
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [
-        (ColumnType.INT, {"12": 12, "-3": -3}, ["12.5", "x", "9" * 30, "1,000"]),
+        (ColumnType.INT, {"12": 12, "-3": -3}, ["12.5", "x", "9" * 30, "1,000", "NULL"]),
         (ColumnType.BYTES, {"32000000000": 32_000_000_000}, ["3GB"]),
-        (ColumnType.FLOAT, {"1.5": 1.5, "2": 2.0, "1e3": 1000.0}, ["1,5", "x"]),
+        (ColumnType.FLOAT, {"1.5": 1.5, "2": 2.0, "1e3": 1000.0}, ["1,5", "x", "NaN", "N/A"]),
         (ColumnType.DURATION, {"0.25": 0.25}, ["3h"]),
-        (ColumnType.BOOL, {"true": True, "False": False, "1": True}, ["maybe", "2"]),
+        (ColumnType.BOOL, {"true": True, "False": False, "1": True}, ["maybe", "2", "null"]),
         (
             ColumnType.DATE,
             {"2026-01-05": datetime(2026, 1, 5).date()},  # noqa: DTZ001
-            ["20.11.2026", "2026-1-5", "2026-02-30", "2026-01-05 ", "0000-01-01"],
+            ["20.11.2026", "2026-1-5", "2026-02-30", "2026-01-05 ", "0000-01-01", "-"],
         ),
-        (ColumnType.STRING, {"": "", "a": "a"}, []),
+        (ColumnType.STRING, {each: each for each in ("", "a", "NULL", "null", "NaN", "-")}, []),
         (
             ColumnType.DATETIME,
             {"2026-11-20 10:15:00": datetime(2026, 11, 20, 10, 15, tzinfo=UTC)},
@@ -61,6 +61,7 @@ def values(texts: list[str | None], kind: ColumnType, zone: str = "UTC") -> list
                 "10:15",
                 "2026-13-20 10:15:00",
                 "soon",
+                "NULL",
                 "2026-1-5 10:15:00",
                 "2026-01-05 1:15:00",
                 "2026-01-05 10:15",
@@ -84,7 +85,19 @@ def values(texts: list[str | None], kind: ColumnType, zone: str = "UTC") -> list
                 "[]": [],
                 "[ ]": [],
             },
-            ["a", "[", "]", "[a,]", "[,]", "[[1], [2]]", '["a", b]', '{"a": 1}', "[a]x", "[a] "],
+            [
+                "a",
+                "NULL",
+                "[",
+                "]",
+                "[a,]",
+                "[,]",
+                "[[1], [2]]",
+                '["a", b]',
+                '{"a": 1}',
+                "[a]x",
+                "[a] ",
+            ],
         ),
         (
             ColumnType.LIST,
