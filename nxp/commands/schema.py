@@ -1,6 +1,7 @@
 """`nxp schema`: a dataset's columns, learned; JSON Schemas of files, and of what commands print."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -176,22 +177,25 @@ def _draft(
 
 
 def _known(settings: Settings, dataset: str) -> dict[str, Described]:
-    """Return described columns by header: of the catalogue, else of the library."""
-    found = [
-        each
-        for catalogue in (LIBRARY, settings.catalog)
-        for each in read_specifications(catalogue / DATASETS, DatasetSpecification).valid.values()
-    ]
-    # A dataset of the same name has the last word.
-    found.sort(key=lambda each: each.dataset == dataset)
+    """Return described columns by header: of the catalogue, else of the library.
+
+    Of several descriptions the most common one counts: `device.uid` is rarely about workflows.
+    """
     known: dict[str, Described] = {}
-    for each in found:
-        known |= {
-            column.nql: column
-            for column in each.columns
-            if column.description or column.unit or column.personal
-        }
-    return known
+    own: dict[str, Described] = {}
+    for catalogue in (LIBRARY, settings.catalog):
+        read = read_specifications(catalogue / DATASETS, DatasetSpecification).valid
+        by_header: dict[str, list[Described]] = {}
+        for each in read.values():
+            for column in each.columns:
+                if column.description or column.unit or column.personal:
+                    by_header.setdefault(column.nql, []).append(column)
+                    # A dataset of the same name has the last word.
+                    own |= {column.nql: column} if each.dataset == dataset else {}
+        for header, columns in by_header.items():
+            said = Counter(column.description for column in columns).most_common(1)[0][0]
+            known[header] = next(each for each in columns if each.description == said)
+    return known | own
 
 
 def _read_query(settings: Settings, query_id: str) -> tuple[str, list[str]]:

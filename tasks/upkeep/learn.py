@@ -184,6 +184,8 @@ def decide(evidence: ColumnEvidence) -> tuple[ColumnType, list[str]]:
     fitting = [kind for kind in NOT_NUMBERS if kind in evidence.fits]
     if not fitting or (fitting[0] in NESTED and not evidence.is_nested):
         return ColumnType.STRING, _text_notes(evidence)
+    if fitting[0] is ColumnType.LIST and looks_like(evidence.header, ID):
+        return ColumnType.STRING, []
     return fitting[0], _time_notes(evidence) + NESTED.get(fitting[0], [])
 
 

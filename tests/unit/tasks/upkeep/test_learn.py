@@ -81,6 +81,8 @@ def column(folder: Path, values: list[str], header: str = "thing.x") -> Proposed
         ("thing.x", ["2026-01-05", "05.01.2026"], "string", "2026-01-05 and 05.01.2026"),
         ("thing.x", ["1/5/2026", "12/31/2026"], "string", "05/01/2026 or 01/05/2026"),
         ("thing.x", ["[1, 2]", "[]"], "list", "guess"),
+        # So a tenant writes versions; as lists they could not be compared with what others write.
+        ("package.version", ["[24, 257, 1]", "[8]"], "string", None),
         ("thing.x", ['{"a": 1}', "[{}]"], "json", "guess"),
         ("thing.x", ["a", "[1]"], "string", None),
         ("thing.x", ["", ""], "string", "no value"),
