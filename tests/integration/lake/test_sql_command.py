@@ -24,7 +24,7 @@ from connectors.lake.sql_room import Room
 from connectors.lake.sql_views import NOTHING, Offered
 from nxp.sql_formats import OutputFormat, StatementSource
 from nxp.sql_shell import ShellSession, split, take_line
-from nxp.sql_table import print_result
+from nxp.sql_table import page, print_result
 from nxp.sql_words import Words
 from tests.commands import Result, called
 from tests.integration.lake.test_sql import DEVICES, land
@@ -274,6 +274,10 @@ def test_a_long_table_goes_through_the_pager_and_leaving_it_is_no_error(
     assert len(seen.read_text().splitlines()) == 101
     monkeypatch.setenv("PAGER", "true")
     print_result(["n"], [[number] for number in range(100_000)])
+    # It shows the first lines at once: the last ones are made when it asks for them.
+    lines = iter([str(number) for number in range(100_000)])
+    page(lines)
+    assert next(lines, None)
 
 
 @pytest.mark.parametrize(
