@@ -6,6 +6,7 @@ from datetime import date
 from typing import Final
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.lake import Lake
@@ -40,8 +41,26 @@ def show_in_lake(lake: Lake, journal: Actions, requests: Iterable[ActionRequest]
     for action, some in by_action.items():
         known = pl.concat([journal.targets(intent_id=each.intent_id) for each in some])
         since = min(each.created_at for each in some if each.created_at)
-        for file in _files(lake, action, since.date()):
-            _bring_up_to_date(lake, file, known)
+        bring_up_to_date(lake, action, known, since.date())
+
+
+def bring_up_to_date(lake: Lake, action: str, known: pl.DataFrame, since: date) -> set[str]:
+    """Rewrite the files of an action whose rows differ from the journal's.
+
+    Args:
+        lake: the tenant's lake.
+        action: the action's name in the catalogue.
+        known: rows of the journal.
+        since: the first day on which a file about them can have been written.
+
+    Returns:
+        The ids of the requests that files have. A run that resumes a plan adds only the others:
+        otherwise a target would be there twice.
+    """
+    found: set[str] = set()
+    for file in _files(lake, action, since):
+        found |= _bring_up_to_date(lake, file, known)
+    return found
 
 
 def _files(lake: Lake, action: str, since: date) -> Iterator[StoredFile]:
@@ -53,16 +72,21 @@ def _files(lake: Lake, action: str, since: date) -> Iterator[StoredFile]:
             yield file
 
 
-def _bring_up_to_date(lake: Lake, file: StoredFile, known: pl.DataFrame) -> None:
+def _bring_up_to_date(lake: Lake, file: StoredFile, known: pl.DataFrame) -> set[str]:
     found = lake.store.read(file.path)
     if found is None:
-        return
-    table = pq.read_table(io.BytesIO(found[0]))
+        return set()
+    try:
+        table = pq.read_table(io.BytesIO(found[0]))
+    except pa.ArrowException:
+        # A damaged file is no reason to lose what is known now: nxp sql names it.
+        return set()
     rows = pl.DataFrame(table)
     newer = moved_on(rows, known)
     if not newer.equals(rows):
         kept = newer.to_arrow().replace_schema_metadata(table.schema.metadata)
         rewrite_record(lake, file, found[1], kept)
+    return set(rows["intent_id"].drop_nulls())
 
 
 def moved_on(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:

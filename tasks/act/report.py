@@ -27,6 +27,7 @@ from connectors.ledger.action_requests import RequestState
 from tasks.act.card import account_of, card_markdown
 from tasks.act.counted import FAILURES, accepted, outcomes_of, reasons_of
 from tasks.act.effect import ActionEffect
+from tasks.act.kept import bring_up_to_date
 from tasks.act.outcomes import Waited
 from tasks.act.person import Person
 from tasks.act.readback import FINAL, is_final
@@ -238,9 +239,14 @@ def report_action(run: ActionRun, stages: ActionStages) -> ActionReport:
 
     def keep_changes() -> None:
         rows = _rows(run, stages)
-        if rows.height and stages.plan:
+        if not (rows.height and stages.plan):
+            return
+        since = stages.plan.created_at.date()
+        there = bring_up_to_date(run.lake, run.action, rows, since)
+        added = rows.filter(~pl.col("intent_id").is_in(list(there)))
+        if added.height:
             write_action_changes(
-                run.lake, run.action, run.run_id, report.finished_at, rows.to_arrow()
+                run.lake, run.action, run.run_id, report.finished_at, added.to_arrow()
             )
 
     row = {**plain, **texts, **counts, "seconds": report.seconds}

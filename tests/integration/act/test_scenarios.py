@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from connectors.errors import PartlyDoneError, UsageError
+from connectors.lake.query import query_lake
 from connectors.lake.record_upgrade import first_written
 from connectors.settings.installation import load_settings
 from sandbox.actions.options import ActingOptions
@@ -255,6 +256,9 @@ def test_a_workflow_that_waits_is_told_to_go_on_and_read_back(made: Acting) -> N
     again = made.run("replace_device", ActionAsked(wait=False), plan_id=plan.plan_id)
     assert again["outcomes"] == {"success": 1}
     assert len(made.tenant.actions.requests) == 2
+    # The second run of the plan has changed the row of the first one.
+    shown = query_lake(made.place.lake, "SELECT run_id, status FROM _targets")[1]
+    assert shown == [(report["run_id"], "success")]
 
 
 def test_sql_shows_outcomes_that_came_after_the_run(
