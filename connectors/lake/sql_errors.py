@@ -25,6 +25,7 @@ _GUESS: Final = re.compile(r'^Did you mean(?!: "[^"]*")', re.MULTILINE)
 _FUNCTIONS: Final = re.compile(r"^\s*Candidate functions:.*", re.MULTILINE | re.DOTALL)
 # A dataset may have the name of a word of SQL, such as order.
 _NEAR_WORD: Final = re.compile(r'syntax error at or near "(\w+)"')
+_UNIT: Final = re.compile(r"(second|minute|hour|day|week|month|year)s?", re.IGNORECASE)
 _MISSING: Final = re.compile(r'Table with name "?([^"\s]+?)"? does not exist(?! because)')
 
 
@@ -57,8 +58,10 @@ def explained(error: Exception, views: Iterable[str], has: Callable[[str], bool]
 
 
 def _quote(message: str, views: Iterable[str]) -> str:
-    """Return how to write a view whose name is a word of SQL."""
+    """Return how to write a name that is a word of SQL: a view's, or that of a column of times."""
     word = _NEAR_WORD.search(message)
+    if word and _UNIT.fullmatch(word[1]):
+        return f". {word[1]} is a word of SQL: to name a column so, write AS {word[1]}"
     if not word or word[1].lower() not in views:
         return ""
     return f'. {word[1]} is a word of SQL: write the dataset in double quotes, "{word[1]}"'

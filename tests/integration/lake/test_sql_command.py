@@ -232,6 +232,8 @@ def test_a_name_that_is_like_no_other_is_answered_with_those_there_are(lake: Lak
     with pytest.raises(SqlError, match="Did you mean devices") as error:
         query_lake(lake, "FROM device")
     assert not error.value.excerpt[-1].startswith("There are")
+    with pytest.raises(SqlError, match="a word of SQL: to name a column so, write AS hours"):
+        query_lake(lake, "SELECT memory / 3600 hours FROM devices")
 
 
 class Terminal(io.StringIO):
