@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import yaml
 
 from connectors.ledger import Ledger, open_ledger
+from connectors.nexthink.acting.intents import LEDGER_IN_REASON
 from sandbox.actions.options import ActingOptions
 from sandbox.tenant import Tenant
 from tasks.act.approval import Approve
@@ -160,3 +162,9 @@ def acting(
         ready = Acting(made)
         ready.query("windows_devices", WINDOWS)
         yield ready
+
+
+def ledgers_in(*reasons: str | None) -> set[str | None]:
+    """Return the ids of the ledgers that reasons of executions name, as read-backs find them."""
+    named = pl.Series(reasons, dtype=pl.String).str.extract(LEDGER_IN_REASON, 2)
+    return set(named.str.to_lowercase())

@@ -22,24 +22,6 @@ class Copied:
     kept: tuple[Path, ...]
 
 
-def copy_from_library(names: Iterable[str], project: Path) -> Copied:
-    """Copy parts of the library into a project's catalogue, all of them or nothing.
-
-    Args:
-        names: datasets, syncs, actions or saved queries.
-        project: the folder with datasets/ and queries/, which are created.
-
-    Raises:
-        UsageError: the library lacks one, or a file is there with another content; nothing is
-            written.
-        StorageError: a file cannot be written.
-    """
-    library = Library()
-    planned = plan_copies(library, library.complete(names), project)
-    write_copies(library, planned, project)
-    return planned
-
-
 def plan_copies(library: Library, parts: Iterable[Part], project: Path) -> Copied:
     """Return which files of parts a project lacks, with questions that it can answer then.
 

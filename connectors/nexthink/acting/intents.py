@@ -25,9 +25,3 @@ def new_intent(ledger_id: str) -> str:
     # Version and variant stay where version 4 has them.
     drawn = uuid.uuid4().int & ~((1 << _LEDGER_BITS) - 1) & ~(0xF << 76)
     return str(uuid.UUID(int=drawn | 8 << 76 | int(ledger_id, 16)))
-
-
-def ledger_of(reason: str | None) -> str | None:
-    """Return the id of the ledger that a request's reason names, None if it names none."""
-    found = re.match(LEDGER_IN_REASON, reason or "")
-    return found[2].lower() if found else None

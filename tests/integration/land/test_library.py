@@ -15,7 +15,7 @@ import pytest
 from connectors.catalogue import DatasetSpecification, Mode, load_dataset
 from nxp.cli import run
 from nxp.library.contents import Library
-from nxp.project.copying import copy_from_library
+from nxp.project.copying import plan_copies, write_copies
 from sandbox.model.tables import find
 from sandbox.nql.timeframe import Frame
 from tests.landing import NOW, Place, Use, foreign_csv, place
@@ -70,7 +70,9 @@ READ: Final[Mapping[str, Callable[[str], Any]]] = {
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """One tenant for all, and a project that has the whole library."""
     folder = tmp_path_factory.mktemp("library")
-    copy_from_library(Library().datasets, folder / "catalog")
+    library, catalog = Library(), folder / "catalog"
+    planned = plan_copies(library, library.complete(library.datasets), catalog)
+    write_copies(library, planned, catalog)
     with place(folder, devices=20, days=3, export_time=0) as made:
         yield made
 

@@ -7,7 +7,16 @@ import pytest
 from connectors.catalogue import load_datasets
 from connectors.errors import StorageError, UsageError
 from nxp.library import LIBRARY
-from nxp.project.copying import copy_from_library
+from nxp.library.contents import Library
+from nxp.project.copying import Copied, plan_copies, write_copies
+
+
+def copied(names: list[str], project: Path) -> Copied:
+    """Copy parts of the library as `nxp add` does."""
+    library = Library()
+    planned = plan_copies(library, library.complete(names), project)
+    write_copies(library, planned, project)
+    return planned
 
 
 def files_of(folder: Path) -> set[str]:
@@ -15,7 +24,7 @@ def files_of(folder: Path) -> set[str]:
 
 
 def test_a_dataset_comes_with_its_saved_queries_and_loads(tmp_path: Path) -> None:
-    done = copy_from_library(["devices", "device_performance"], tmp_path)
+    done = copied(["devices", "device_performance"], tmp_path)
     assert {str(path) for path in done.written} == files_of(tmp_path)
     assert files_of(tmp_path) >= {"datasets/devices.yaml", "queries/device_performance_7d.nql"}
     assert set(load_datasets(tmp_path)) == {"devices", "device_performance"}
@@ -24,25 +33,25 @@ def test_a_dataset_comes_with_its_saved_queries_and_loads(tmp_path: Path) -> Non
 
 
 def test_what_is_there_already_is_kept_and_what_differs_stops_it_all(tmp_path: Path) -> None:
-    copy_from_library(["devices"], tmp_path)
-    again = copy_from_library(["devices"], tmp_path)
+    copied(["devices"], tmp_path)
+    again = copied(["devices"], tmp_path)
     assert not again.written
     assert Path("datasets/devices.yaml") in again.kept
     (tmp_path / "queries" / "users.nql").symlink_to(tmp_path / "nowhere")
     (tmp_path / "queries" / "devices.nql").write_text("devices | list device.name")
     before = files_of(tmp_path)
     with pytest.raises(UsageError, match=r"queries/users\.nql, queries/devices\.nql already"):
-        copy_from_library(["users", "devices", "crashes"], tmp_path)
+        copied(["users", "devices", "crashes"], tmp_path)
     assert files_of(tmp_path) == before
 
 
 def test_an_unknown_name_is_answered_with_the_nearest_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"the library has no 'crahses': did you mean crashes\?"):
-        copy_from_library(["users", "crahses"], tmp_path)
+        copied(["users", "crahses"], tmp_path)
     assert files_of(tmp_path) == set()
 
 
 def test_a_file_in_place_of_a_folder_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "datasets").write_text("")
     with pytest.raises(StorageError, match="cannot write"):
-        copy_from_library(["users"], tmp_path)
+        copied(["users"], tmp_path)

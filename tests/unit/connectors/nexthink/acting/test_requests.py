@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from connectors.errors import UsageError
-from connectors.nexthink.acting.intents import ledger_of, new_intent
+from connectors.nexthink.acting.intents import new_intent
 from connectors.nexthink.acting.requests import (
     CampaignRequest,
     DeviceIds,
@@ -19,6 +19,7 @@ from connectors.nexthink.acting.requests import (
     intent_reason,
     nql_id,
 )
+from tests.actions import ledgers_in
 
 UUID = "11111111-2222-3333-4444-{:012x}"
 DEVICE = UUID.format(1)
@@ -224,7 +225,7 @@ def test_the_intent_travels_at_the_beginning_of_the_reason() -> None:
 def test_an_intent_names_its_ledger_and_earlier_ones_name_none() -> None:
     drawn = {new_intent("0a1b2c3d4e5f") for _ in range(50)}
     assert len(drawn) == 50
-    assert {ledger_of(intent_reason(each, "Ticket 7")) for each in drawn} == {"0a1b2c3d4e5f"}
-    assert ledger_of(intent_reason(min(drawn).upper())) == "0a1b2c3d4e5f"
+    assert ledgers_in(*(intent_reason(each, "Ticket 7") for each in drawn)) == {"0a1b2c3d4e5f"}
+    assert ledgers_in(intent_reason(min(drawn).upper())) == {"0a1b2c3d4e5f"}
     others = (None, "", min(drawn), intent_reason(str(uuid.uuid4())), f"see nxp:{min(drawn)}")
-    assert {ledger_of(each) for each in others} == {None}
+    assert ledgers_in(*others) == {None}
