@@ -193,7 +193,8 @@ class Reference:
 class AnsweredQuestion:
     """A question, its SQL, and its answer; `chart` is line, bar or table.
 
-    There is no answer if it has a `problem`, or if datasets are `missing` from the lake.
+    There is no answer if it has a `problem`, or if datasets are `missing` from the lake. It
+    `is_cut` if it has more rows than these.
     """
 
     name: str
@@ -206,8 +207,15 @@ class AnsweredQuestion:
     by: str = ""
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
+    is_cut: bool = False
     missing: tuple[str, ...] = ()
     problem: str = ""
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """The columns that its chart names and its answer does not have."""
+        named = (self.x, self.y, self.by)
+        return tuple(each for each in named if each and each not in self.columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,9 +131,11 @@ def _answered(
     try:
         # Within another SELECT nothing but one SELECT can stand.
         inner = question.sql.rstrip().rstrip(";")
-        cursor = connection.execute(f"FROM (\n{inner}\n) LIMIT {MOST_ROWS}")
+        cursor = connection.execute(f"FROM (\n{inner}\n) LIMIT {MOST_ROWS + 1}")
         names = tuple(column[0] for column in cursor.description or ())
-        return replace(question, columns=names, rows=tuple(cursor.fetchall()))
+        found = cursor.fetchall()
+        rows, is_cut = tuple(found[:MOST_ROWS]), len(found) > MOST_ROWS
+        return replace(question, columns=names, rows=rows, is_cut=is_cut)
     except duckdb.Error:
         # Its message may have a value.
         return replace(question, problem=failed)

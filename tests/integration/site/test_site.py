@@ -130,6 +130,7 @@ def ask(catalog: Path, here: Place, personal: set[str]) -> None:
         "SELECT count(*) FROM d WHERE w = 'X' OR lower(w) IN ('PERSON')",
         "pivot": "PIVOT (FROM devices WHERE last_login_user_name <> 'O''PERSON') "
         "ON last_login_user_name USING count(*)",
+        "long": "SELECT unnest(range(501)) AS platform, device_uid FROM devices LIMIT 501",
     }
     record_objects(here)
     head = "-- title: How many\n-- text: Of\n--   each.\n-- chart: bar x=platform y=devices\n"
@@ -145,6 +146,10 @@ def ask(catalog: Path, here: Place, personal: set[str]) -> None:
     assert (platforms.title, platforms.text, platforms.x) == ("How many", "Of each.", "platform")
     counts = here.landed("devices").group_by("platform").len().sort("platform").rows()
     assert [*platforms.rows] == counts
+    assert (platforms.is_cut, platforms.lacking) == (False, ())
+    # A page shows the first rows of a long answer, and says so.
+    long = found["long"]
+    assert (len(long.rows), long.is_cut, long.lacking) == (500, True, ("devices",))
     assert len(found["people"].rows) > 10
     assert not personal & {str(cell) for row in found["people"].rows for cell in row}
     only = "; a site answers what reads views by their plain names only"
@@ -177,13 +182,20 @@ def check_nobody_is_named(
     assert joined
 
 
+ODD = {
+    "odd": "-- tittle: Odd\n",
+    "waiting": "-- title: Hm\nFROM boots",
+    "long": "-- title: Long\n-- chart: bar x=n y=m\nFROM devices, range(501) AS r(n) SELECT n",
+}
+
+
 def catalogue_with_a_person(catalogue: Path) -> Path:
     """Make a catalogue whose files name a person, as values that personal columns may have."""
     for folder in CATALOG.iterdir():
         if folder.is_dir() and folder.name != "questions":
             shutil.copytree(folder, catalogue / folder.name)
     (catalogue / "questions").mkdir()
-    for name, sql in {"odd": "-- tittle: Odd\n", "waiting": "-- title: Hm\nFROM boots"}.items():
+    for name, sql in ODD.items():
         (catalogue / "questions" / f"{name}.sql").write_text(sql)
     devices = catalogue / "datasets" / "devices.yaml"
     check = f"{{check: allowed, column: last_login_user_name, values: [{PERSON}], severity: warn}}"
@@ -291,8 +303,9 @@ def test_a_site_shows_what_landed_and_names_nobody(
     assert json.loads(answer.stdout)["damaged"] == ["startup_reports", "users"]
     assert json.loads(answer.stdout)["questions_failed"] == [wrong]
     questions = (out / "questions.html").read_text("utf-8")
-    assert wrong.replace("'", "&#39;") in questions
-    assert "reads boots" in questions
+    said = (wrong.replace("'", "&#39;"), "reads boots", "only its first 500 are here")
+    for each in (*said, "There is no chart: the answer has no column m."):
+        assert each in questions
     assert wrong in called("site", "--out", str(out), capsys=capsys).stderr
 
 
