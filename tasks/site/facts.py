@@ -194,7 +194,7 @@ class AnsweredQuestion:
     """A question, its SQL, and its answer; `chart` is line, bar or table.
 
     There is no answer if it has a `problem`, or if datasets are `missing` from the lake. It
-    `is_cut` if it has more rows than these.
+    `is_cut` if it has more rows than these; `reaches` say how far each of its datasets reaches.
     """
 
     name: str
@@ -208,6 +208,7 @@ class AnsweredQuestion:
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[Any, ...], ...] = ()
     is_cut: bool = False
+    reaches: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     problem: str = ""
 

@@ -28,6 +28,7 @@ from connectors.lake import questions as files
 from connectors.lake.naming import CHANGES, REJECTS, RUNS
 from connectors.lake.query import open_views
 from connectors.lake.question_sql import without_values
+from connectors.lake.reach import reach_of
 from connectors.lake.sql_records import TARGETS
 from connectors.quoting import quoted_name
 from connectors.settings.installation import LIBRARY
@@ -90,7 +91,13 @@ def questions_of(
                 yield question
                 continue
             answered = _answered(connection, question)
-            yield replace(answered, sql=without_values(answered.sql, _named(veiled, reads)))
+            # A damaged dataset has neither an answer nor a reach.
+            readable = () if answered.problem else reads
+            yield replace(
+                answered,
+                sql=without_values(answered.sql, _named(veiled, reads)),
+                reaches=tuple(str(reach) for each in readable if (reach := reach_of(lake, each))),
+            )
 
 
 def _read(path: Path, landed: Collection[str]) -> tuple[AnsweredQuestion, tuple[str, ...]]:
