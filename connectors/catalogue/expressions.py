@@ -24,6 +24,7 @@ from connectors.catalogue.expression_trees import (
     expression_of,
     refused,
 )
+from connectors.catalogue.other_dialects import advised
 
 SHOWN: Final = 160
 _QUOTED: Final = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -209,5 +210,5 @@ def _first_line(error: BaseException) -> str:
         line = _IN_A_LIST
     if _OF_TIMES.match(line):
         line = f"times with and without a zone, or a time and a number, are compared: {_A_TIME}"
-    line = next((words for start, words in _ADVICE if line.startswith(start)), line)
+    line = next((words for start, words in _ADVICE if line.startswith(start)), advised(line))
     return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"

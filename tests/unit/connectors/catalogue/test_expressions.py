@@ -12,6 +12,7 @@ from connectors.catalogue import DatasetSpecification
 from connectors.catalogue.expression_trees import MOST_CHARACTERS, ExpressionError
 from connectors.catalogue.expressions import prepared
 from connectors.catalogue.frame_types import FRAME_TYPES, column_type, landed
+from connectors.catalogue.other_dialects import INSTEAD
 
 SPECIFICATION: dict[str, Any] = {
     "dataset": "things",
@@ -136,7 +137,8 @@ def test_a_division_has_the_same_exact_value_in_a_frame_of_any_length() -> None:
         ("size AS other", "an alias"),
         ("DATE(name)", "needs its format"),
         ("size > (SELECT 1)", "a subquery"),
-        ("READ_CSV('/etc/passwd')", "unsupported function"),
+        ("READ_CSV('/etc/passwd')", "'read_csv': docs/transforms.md names"),
+        ("REGEXP_EXTRACT(name, 'a')", r"'regexp_extract': write REGEXP_REPLACE\(x"),
         ("(SELECT * FROM read_parquet('x'))", "a subquery"),
         ("name IN (WITH q AS (TABLE read_csv('x')) TABLE q)", "a subquery"),
         ("E'\\' || (SELECT a FROM read_csv('x')) || '", "plain single quotes"),
@@ -255,6 +257,16 @@ def test_a_wrong_derive_where_or_transform_is_a_problem_of_the_file(
 ) -> None:
     with pytest.raises(ValidationError, match=why):
         things(**changes)
+
+
+def test_what_is_advised_instead_of_other_dialects_functions_is_an_expression() -> None:
+    columns: dict[str, pl.DataType] = {"x": pl.String(), "items": pl.List(pl.String)}
+    columns |= dict.fromkeys("nm", pl.Int64()) | dict.fromkeys("tu", pl.Datetime("us", "UTC"))
+    for instead in set(INSTEAD.values()):
+        assert prepared(instead, columns).expression is not None
+    part = prepared(INSTEAD["regexp_extract"], columns).expression
+    found = pl.DataFrame({"x": ["NB-17-b4", "none", None]}).select(part.alias("x"))
+    assert found["x"].to_list() == ["17", "none", None]
 
 
 def test_only_the_first_of_problems_that_follow_from_each_other_is_reported() -> None:
