@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from connectors.counting import number_of
+from connectors.counting import number_doing, number_of
 from connectors.errors import PartlyDoneError
 from nxp.output import print_json, print_table, say
 
@@ -127,10 +127,12 @@ def _say_columns(report: Mapping[str, Any]) -> None:
     if not absent:
         return
     undeclared = f"; undeclared columns came: {_some(added)}" if added else ""
+    came = number_doing(
+        len(absent), "declared column", "did not come and is", "did not come and are"
+    )
     say(
-        f"warning: {report['dataset']}: {len(absent):,} declared columns did not come and are "
-        f"null: {_some(absent)}{undeclared}; compare the saved query in Nexthink with nxp datasets "
-        f"{report['dataset']} --nql"
+        f"warning: {report['dataset']}: {came} null: {_some(absent)}{undeclared}; compare the "
+        f"saved query in Nexthink with nxp datasets {report['dataset']} --nql"
     )
 
 

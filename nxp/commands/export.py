@@ -34,7 +34,10 @@ def export(
     ] = None,
     full_refresh: Annotated[
         bool,
-        Parameter(negative="", help="Land all windows again, as far back as the query reaches."),
+        Parameter(
+            negative="",
+            help="Land all windows again, from the first scheduled one, as far as in reach.",
+        ),
     ] = False,
     accept_shrink: AcceptShrink = False,
     concurrency: Concurrency = 4,

@@ -41,7 +41,7 @@ def test_the_others_land_and_each_broken_one_is_a_line(
     assert good.returncode == 0, good.stderr
     # What lands as null is named, with what may have come in its place.
     assert (
-        "warning: devices: 1 declared columns did not come and are null: device.unit; "
+        "warning: devices: 1 declared column did not come and is null: device.unit; "
         "undeclared columns came: device.entity; compare" in good.stderr
     )
     every = called("export", "--all", "--json", capsys=capsys)
