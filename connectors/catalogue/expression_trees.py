@@ -27,6 +27,8 @@ _OF_ONE_ROW: Final = {
     "Boolean": {"Not", "IsNull", "IsNotNull", "IsNan", "IsNotNan", "IsFinite", "IsInfinite"},
     "Bitwise": {"CountOnes", "CountZeros"},
 }
+_COMPARISONS: Final = frozenset({"Eq", "NotEq", "Lt", "LtEq", "Gt", "GtEq"})
+_NULL: Final = {"Literal": {"Scalar": {"Null": "Null"}}}
 _DIVISIONS: Final = {"TrueDivide", "RustDivide", "FloorDivide", "Modulus", "Divide"}
 _SQL_DIVISIONS: Final = {"Div", "IntDiv", "Rem"}
 _MAY_BE_INFINITE: Final = [{"Sql": {"Binary": name}} for name in ("Div", "Rem")]
@@ -131,6 +133,10 @@ class TreeReader:
         def made(sides: list[Tree]) -> Tree:
             return {"BinaryExpr": {**parts, "left": sides[0], "right": sides[1]}}
 
+        if parts["op"] in _COMPARISONS and _NULL in (parts["left"], parts["right"]):
+            raise ExpressionError(
+                "a comparison with NULL is true for no row: write IS NULL or IS NOT NULL"
+            )
         sides = [self.read(parts["left"]), self.read(parts["right"])]
         if parts["op"] in _DIVISIONS:
             sides[1] = self._divisor(*sides)

@@ -56,6 +56,10 @@ _ADVICE: Final = (
     ),
     ("cannot cast List type", _IN_A_LIST),
     (
+        "sql parser error: Unterminated string literal",
+        "a text does not end: in YAML, # after a blank begins a comment; quote the whole value",
+    ),
+    (
         "casting from Utf8View to Boolean",
         "text is not true or false: compare it with a text, as in x = 'true'",
     ),
