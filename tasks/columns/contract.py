@@ -17,6 +17,8 @@ _LANDED: Mapping[ColumnType, str] = {
     ColumnType.LIST: "list",
     ColumnType.JSON: "string",
 }
+# The same types as the catalogue names them; of two that land alike, the first.
+_NAMES: Mapping[str, str] = {text: kind for kind, text in reversed([*_LANDED.items()])}
 _OWN = "_nxp_"
 
 
@@ -34,7 +36,7 @@ def difference(dataset: str, landed: Mapping[str, str], new: Mapping[str, str]) 
     parts += [f"stops filling {name}" for name in landed if name not in new]
     changed = [name for name in new if name in landed and _plain(new[name]) != _plain(landed[name])]
     parts += [
-        f"changes {name} from {_plain(landed[name])} to {_plain(new[name])}" for name in changed
+        f"changes {name} from {_named(landed[name])} to {_named(new[name])}" for name in changed
     ]
     if changed:
         parts.append(f"nxp lake rewrite {dataset} brings earlier files to the new types")
@@ -59,6 +61,11 @@ def announced(specification: DatasetSpecification, landed: Mapping[str, str]) ->
 
 def _without_own(columns: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     return ((name, kind) for name, kind in columns.items() if not name.startswith(_OWN))
+
+
+def _named(kind: str) -> str:
+    """Return a type as the catalogue names it."""
+    return _NAMES.get(_plain(kind), kind)
 
 
 def _plain(kind: str) -> str:

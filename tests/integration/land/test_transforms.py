@@ -147,7 +147,7 @@ def test_rows_that_fail_are_rejected_and_replayed_once_the_expression_is_right(
     again = rows.filter(pl.col("crashed_at").dt.strftime("%Y%m%d").is_in(replayed_days))
     assert set(again["x"]) == {None, 2.0}
     variant(tmp_path, "crashes", keys + "1 + 1\n  y: CONCAT(binary_name, 'x')\n")
-    assert "adds y, changes x from double to int64" in called("check", capsys=capsys).stderr
+    assert "adds y, changes x from float to int" in called("check", capsys=capsys).stderr
     rewritten = called("lake", "rewrite", "crashes", "--json", capsys=capsys)
     assert rewritten.returncode == 0, rewritten.stderr
     assert json.loads(rewritten.stdout)["columns"] == ["x", "y"]

@@ -237,7 +237,7 @@ def test_the_command_rewrites_and_the_next_landing_and_sql_agree(
         assert called("backfill", "crashes", *days, capsys=capsys).returncode == 0
         path.write_text(declared)
         told = json.loads(called("check", "--json", capsys=capsys).stdout)["notes"]
-        assert any(f"changes {name} from string to int64" in note for note in told)
+        assert any(f"changes {name} from string to int" in note for note in told)
         assert any("nxp lake rewrite crashes brings" in note for note in told)
         planned = called("lake", "rewrite", "crashes", "--dry-run", "--json", capsys=capsys)
         done = called("lake", "rewrite", "crashes", "--json", capsys=capsys)

@@ -11,6 +11,10 @@ LANDED = {"t": "timestamp[us, tz=UTC]", "boot_kind": "string", "_nxp_run_id": "s
 def test_columns_that_come_and_go_are_named() -> None:
     new = {"t": LANDED["t"], "boot_type": "string", "_nxp_run_id": "string"}
     assert difference("d", LANDED, new) == "adds boot_type, stops filling boot_kind"
+    kinds = {"t": "date32[day]", "boot_kind": "int64", "_nxp_run_id": "string"}
+    assert "changes t from datetime to date, changes boot_kind from string to int, nxp" in str(
+        difference("d", LANDED, kinds)
+    )
     assert difference("d", LANDED, LANDED) is difference("d", {}, new) is None
 
 
