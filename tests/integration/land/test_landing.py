@@ -280,7 +280,7 @@ def test_a_shrunken_result_is_refused_unless_accepted(tmp_path: Path, use: Use) 
         before = made.landed("devices")
     with place(tmp_path, devices=10) as made:
         use(made)
-        with pytest.raises(DataRefusedError, match="accept_shrink"):
+        with pytest.raises(DataRefusedError, match="run the same again with --accept-shrink"):
             made.land(made.plan("devices"))
         assert_frame_equal(made.landed("devices"), before)
         made.land(made.plan("devices", accept_shrink=True))

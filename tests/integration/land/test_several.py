@@ -8,7 +8,14 @@ import pytest
 
 from connectors.catalogue import load_dataset
 from connectors.clock import utc_now
-from connectors.errors import AccessError, PartlyDoneError, UnavailableError, UsageError
+from connectors.errors import (
+    AccessError,
+    DataRefusedError,
+    PartlyDoneError,
+    PipelineError,
+    UnavailableError,
+    UsageError,
+)
 from connectors.ledger import open_ledger
 from tasks.land.asked import Asked
 from tasks.runs.freshness import Light, freshness_of
@@ -101,3 +108,14 @@ def test_the_next_datasets_are_exported_while_one_is_awaited(
         with open_ledger(here.environment["NXP_LEDGER_URL"], "sandbox.eu") as ledger:
             assert [ledger.journal.count(name) for name in NAMES] == [0, 0, 0]
     assert [report["dataset"] for report in done.reports] == list(NAMES)
+
+
+def test_each_reason_names_its_dataset_once() -> None:
+    failures: dict[str, PipelineError] = {
+        "boots": DataRefusedError("boots 20261129T000000Z: 2 rows, but 5 have landed before"),
+        "users": DataRefusedError("users: the result has user.uid twice"),
+    }
+    assert Exported(failures=failures).reasons() == (
+        "boots: 20261129T000000Z: 2 rows, but 5 have landed before; "
+        "users: the result has user.uid twice"
+    )
