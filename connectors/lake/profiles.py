@@ -78,8 +78,9 @@ def read_profiles(lake: Lake, dataset: str) -> dict[str, dict[str, Any]]:
 
 
 def is_newest(manifest: Manifest | None, entry: Entry) -> bool:
-    """Return whether no landed unit begins later."""
-    return not manifest or all(entry.starts_at >= known.starts_at for known in manifest.entries)
+    """Return whether no landed unit with rows begins later: an empty one shows nothing."""
+    with_rows = (known for known in manifest.entries if known.rows) if manifest else ()
+    return all(entry.starts_at >= known.starts_at for known in with_rows)
 
 
 def take_profile(

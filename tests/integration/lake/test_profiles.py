@@ -57,7 +57,7 @@ def land(lake: Lake, run: str, start: datetime = START, rows: int = 100) -> None
             "n": [None if n % 10 == 0 else n for n in range(rows)],
             "seconds": [n / 4 for n in range(rows)],
             "at": [start] * rows,
-            "os": ["Windows" if n % 4 else "macOS" for n in range(rows - 1)] + ["rare"],
+            "os": ["Windows" if n % 4 else "macOS" for n in range(rows - 1)] + ["rare"][:rows],
             "uid": [f"u{n}" for n in range(rows)],
             "person": [CANARY] * rows,
             "tags": [[CANARY]] * rows,
@@ -114,6 +114,13 @@ def test_profiles_are_those_of_the_newest_units_that_count(folder_site: Site) ->
     assert (
         "distinct" not in next(o for o in found.values() if o["run_id"] == "again")["columns"]["n"]
     )
+
+
+def test_the_newest_unit_that_has_rows_is_looked_at_in_full(folder_site: Site) -> None:
+    land(folder_site.lake, "none", START + DAY, rows=0)
+    land(folder_site.lake, "one")
+    profiles = {each["run_id"]: each for each in read_profiles(folder_site.lake, "events").values()}
+    assert profiles["one"]["columns"]["n"]["distinct"] == 90
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": 99, "units": {}}'])
