@@ -29,6 +29,7 @@ LIVES = (
     "act_victim",
     "land_once",
     "migrate_once",
+    "program_once",
     "publish_once",
     "replay_once",
     "share_once",

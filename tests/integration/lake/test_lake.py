@@ -1,7 +1,7 @@
 """Publishing into a lake, in a folder and in a bucket: atomic, exact for manifest and glob."""
 
+import os
 import subprocess
-import sys
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from connectors.errors import DataRefusedError, StorageError, UsageError
 from connectors.lake import Lake
 from connectors.lake.query import query_lake
+from tests.forks import fork
 from tests.lakes import DAY, START, TENANT, Site, counted, publish
 
 
@@ -177,13 +178,9 @@ def test_what_a_full_disk_cut_short_is_taken_away_again(tmp_path: Path) -> None:
         "store.write('_runs/date=x/run.parquet', bytes(1000))",
         "store.keep('large', '_delta/events/large')",
     ):
-        ended = subprocess.run(
-            [sys.executable, "-c", program, str(lake.folder), call],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "StorageError" in ended.stderr
+        given = (program, str(lake.folder), call)
+        limited = fork("tests.program_once", *given, env=os.environ, stderr=subprocess.PIPE)
+        assert "StorageError" in limited.communicate()[1]
     assert lake.manifest("events") == known
     assert not list(lake.folder.rglob("*.new"))
     assert [path.parent for path in lake.folder.rglob("large")] == [lake.folder]

@@ -105,12 +105,12 @@ def test_two_processes_that_publish_different_windows_lose_nothing(bucket_site: 
 def test_of_two_processes_at_one_window_every_publish_is_whole_or_says_who_won(
     bucket_site: Site,
 ) -> None:
-    publishers = [process(bucket_site, name, 0, 6, 2) for name in "ab"]
+    publishers = [process(bucket_site, name, 0, 3, 2) for name in "ab"]
     said = go(*publishers)
     assert {word for words in said for word in words} <= {"done", "held"}
     runs = bucket_site.named()
     assert bucket_site.globbed() == runs
-    assert len(runs) == 36
+    assert len(runs) == 18
     assert bucket_site.lake.manifest("events").version == sum(  # type: ignore[union-attr]
         words.count("done") for words in said
     )

@@ -4,7 +4,6 @@ import os
 import pickle
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -237,8 +236,8 @@ def test_a_kill_between_two_steps_leaves_the_old_partition(
 ) -> None:
     window(24, 0, "before").publish(landing(place))
     staged = window(24, 0, "killed")
-    command = [sys.executable, "-c", PROGRAM, pickle.dumps((place, staged)).hex(), step]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    words = (PROGRAM, pickle.dumps((place, staged)).hex(), step)
+    with fork("tests.program_once", *words, env=os.environ, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "done\n"
         process.send_signal(signal.SIGKILL)

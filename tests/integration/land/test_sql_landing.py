@@ -6,7 +6,6 @@ import pickle
 import signal
 import stat
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -40,6 +39,7 @@ from tests.databases import (
     specify,
     stage,
 )
+from tests.forks import fork
 from tests.integration.land.conftest import DATABASES, EVENTS, HOUR, by_hour, database_place
 
 DEVICES = [("id", pa.string()), ("n", pa.int64())]
@@ -509,8 +509,8 @@ def test_a_process_that_is_killed_while_loading(
     place: SqlPlace, landed: list[dict[str, Any]], tmp_path: Path, window: Callable[..., Staged]
 ) -> None:
     staged = stage(tmp_path, event_rows(70_000), EVENTS, run="killed")
-    command = [sys.executable, "-c", PROGRAM, pickle.dumps((place, staged)).hex()]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    words = (PROGRAM, pickle.dumps((place, staged)).hex())
+    with fork("tests.program_once", *words, env=os.environ, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "loading\n"
         process.send_signal(signal.SIGKILL)
@@ -611,8 +611,8 @@ def test_readers_see_the_old_rows_until_the_new_ones_count(
             "row = driver.connect(sys.argv[1]).execute(sys.argv[2]).fetchone(); "
             "json.dump(row, open(sys.argv[3], 'w'))"
         )
-        command = [sys.executable, "-c", program, address, query, str(seen)]
-        subprocess.run(command, check=True, timeout=30)
+        with fork("tests.program_once", program, address, query, str(seen), env=os.environ) as run:
+            assert run.wait(30) == 0
 
     interrupt(monkeypatch, read)
     stage(tmp_path, event_rows(60_000), EVENTS, run="new").publish(place.landing(specify()))

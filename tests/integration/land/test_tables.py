@@ -78,7 +78,7 @@ def test_windows_and_snapshots_land_in_lake_and_table_alike(
     with place(tmp_path) as made:
         point(made, monkeypatch, url)
         made.land(made.plan("crashes", **PERIOD))
-        made.land(made.plan("execution_events", window_from="2026-11-17", window_to="2026-11-19"))
+        made.land(made.plan("execution_events", window_from="2026-11-18", window_to="2026-11-19"))
         made.land(made.plan("devices"))
         for dataset in ("crashes", "execution_events", "devices"):
             assert_same(made, url, dataset)

@@ -301,7 +301,7 @@ def test_slices_land_days_of_the_tenant(tmp_path: Path, use: Use) -> None:
 @pytest.mark.parametrize(
     ("now", "start", "end"),
     [
-        (datetime(2026, 10, 28, 9, tzinfo=UTC), "2026-10-24", "2026-10-27"),
+        (datetime(2026, 10, 28, 9, tzinfo=UTC), "2026-10-24", "2026-10-26"),
         pytest.param(
             datetime(2026, 4, 1, 9, tzinfo=UTC), "2026-03-28", "2026-03-31", marks=pytest.mark.slow
         ),

@@ -1,9 +1,8 @@
 """The ledger on a real database file: leases, takeover, journal, migrations."""
 
 import multiprocessing
+import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from connectors.errors import ConfigurationError, HeldError, UnavailableError
 from connectors.ledger import JournalledExport, Ledger, open_ledger
 from connectors.ledger.engine import HEAD, MIGRATIONS, migrate
 from connectors.ledger.leases import Holder
+from tests.forks import fork
 
 START = datetime(2026, 11, 19, tzinfo=UTC)
 END = START + timedelta(days=1)
@@ -252,7 +252,7 @@ def test_two_processes_that_start_on_a_new_ledger_both_succeed(tmp_path: Path) -
         "import sys; from connectors.ledger import open_ledger; open_ledger(sys.argv[1], 'a.eu')"
     )
     url = f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
-    started = [subprocess.Popen([sys.executable, "-c", program, url]) for _ in range(4)]
+    started = [fork("tests.program_once", program, url, env=os.environ) for _ in range(4)]
     assert [process.wait() for process in started] == [0, 0, 0, 0]
 
 

@@ -4,7 +4,6 @@ import gc
 import gzip
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +29,7 @@ from connectors.sources import Completeness
 from connectors.sources.s3_listing import list_objects
 from sandbox.hr.writing import hr_tables, write_hr
 from sandbox.options import SandboxOptions
+from tests.forks import fork
 from tests.object_store import SECRET, ObjectStore
 from tests.sources import (
     BucketKind,
@@ -264,13 +264,10 @@ def test_a_folder_that_cannot_be_listed_is_told(pattern: str) -> None:
         (folder / "open").mkdir()
         (folder / "open" / "a.csv").write_bytes(b"id,name\n1,x\n")
         (folder / "closed").mkdir(mode=0)
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(folder / pattern)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert f"source here: cannot list {folder / 'closed'}: allow this user" in done.stderr
+        words = (code, str(folder / pattern))
+        process = fork("tests.program_once", *words, env=os.environ, stderr=subprocess.PIPE)
+        _, said = process.communicate()
+    assert f"source here: cannot list {folder / 'closed'}: allow this user" in said
 
 
 def test_files_that_differ_in_columns_are_told(kind: CsvKind) -> None:

@@ -44,7 +44,7 @@ from tests.planning import (
     sync_specification,
     tiled,
 )
-from tests.sampling import sampled
+from tests.sampling import WHOLE
 
 SYNC = "cmdb_devices"
 NAMES, FIELDS = ("PC-1", "PC-2", "PC-3", "PC-4"), (OWNER, SITE)
@@ -332,7 +332,7 @@ def live(mode: str, conflict: str, seed: int, empty_ledger: Path) -> None:
     ],
 )
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=sampled(12))
+@settings(max_examples=12 if WHOLE else 2)
 def test_a_sync_converges_whatever_happens(
     mode: str, conflict: str, seed: int, empty_ledger: Path
 ) -> None:

@@ -83,9 +83,9 @@ def imported(home: Path, *words: str, catalog: Path = CATALOG, code: int = 0) ->
         ("export --help", {"rich.console", "importlib.metadata", "psutil"}, 510),
         ("nql queries", {"importlib.metadata"}, 430),
         ("datasets", LEDGER, 530),
-        ("datasets devices", LEDGER, 530),
+        pytest.param("datasets devices", LEDGER, 530, marks=pytest.mark.slow),
         ("runs", LEDGER, 530),
-        ("state show devices", LEDGER, 530),
+        pytest.param("state show devices", LEDGER, 530, marks=pytest.mark.slow),
     ],
 )
 def test_a_small_command_imports_only_what_it_needs(
