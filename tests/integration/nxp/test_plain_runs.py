@@ -84,13 +84,12 @@ def test_several_datasets_end_with_their_sum(
     assert f"2 datasets, 1 with nothing to land: {rows} rows landed" in result.stderr.splitlines()
 
 
-def test_a_dataset_that_nobody_knows_leaves_the_others_too(
+def test_a_name_that_nobody_knows_among_several_ends_the_command_before_it_asks_the_tenant(
     here: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    result = called("export", "devcies", "devices", capsys=capsys)
-    assert result.returncode == 7
-    assert "1 of 2 datasets" in result.stderr
-    assert here.landed("devices").height > 0
+    result = called("export", "devices", "devcies", capsys=capsys)
+    assert_one_line(result, 2, "unknown dataset 'devcies': did you mean devices?")
+    assert here.tenant.requests.total() == 0
 
 
 def test_after_a_refused_credential_no_other_dataset_is_tried(
