@@ -48,6 +48,9 @@ _EVERY: Final = {
 }
 _TRUNCATE: Final = {"TemporalExpr": "Truncate"}
 _PADDING: Final = {"PadStart", "PadEnd"}
+_COMPARISONS: Final = {
+    *("Eq", "NotEq", "Lt", "LtEq", "Gt", "GtEq", "EqValidity", "NotEqValidity"),
+}
 _SUMS: Final = {"Plus", "Minus", "Multiply"}
 _SQL_SUMS: Final = {"Plus", "Minus", "Mul"}
 _AGGREGATES: Final = {"Agg", "Len", "Correlation", "Quantile", "NullCount", "NUnique", "Boolean"}
@@ -138,6 +141,8 @@ class TreeReader:
                 "a comparison with NULL is true for no row: write IS NULL or IS NOT NULL"
             )
         sides = [self.read(parts["left"]), self.read(parts["right"])]
+        if parts["op"] in _COMPARISONS:
+            _check_compared([kind for each in sides if (kind := self._kind(each))])
         if parts["op"] in _DIVISIONS:
             sides[1] = self._divisor(*sides)
         return self._exact(sides, parts["op"] in _SUMS, made)
@@ -214,6 +219,15 @@ _READ: Final[Mapping[str, Callable[[TreeReader, Any], Tree]]] = {
     "Function": TreeReader._function,  # noqa: SLF001 - its own class
     "Eval": TreeReader._items,  # noqa: SLF001 - its own class
 }
+
+
+def _check_compared(kinds: list[pl.DataType]) -> None:
+    """Raise if a time is compared with a number, which Polars takes for microseconds or days."""
+    if any(kind.is_temporal() for kind in kinds) and any(kind.is_numeric() for kind in kinds):
+        raise ExpressionError(
+            "a time or date is compared with a number: write a time as TIMESTAMPTZ '2026-11-01 "
+            "00:00:00Z', a date as DATE '2026-11-01', the length of one as INTERVAL '1 hour'"
+        )
 
 
 def _truncating(of: dict[str, Any]) -> Tree | None:
