@@ -21,7 +21,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "unable to open": (
         StorageError,
-        ": the database file cannot be opened or made: no permission, or a read-only file system",
+        ": the database file cannot be opened or made: it is a folder, or may not be written",
     ),
     "disk is full": (StorageError, ": the disk is full: free some space"),
     "disk I/O": (
@@ -39,6 +39,8 @@ BY_NUMBER: Final[dict[int, str]] = {
     errno.ENOSPC: ": the disk is full: free some space",
     errno.EDQUOT: ": the quota of the disk is used up: free some space",
     errno.EROFS: ": the file system is read-only",
+    errno.ENOTDIR: ": a file stands where a folder is needed",
+    errno.EEXIST: ": a file stands where a folder is needed",
     errno.EACCES: ": no permission there",
     errno.EPERM: ": no permission there",
 }

@@ -15,7 +15,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, inspect, text
 
-from connectors.errors import ConfigurationError, HeldError, UnavailableError
+from connectors.errors import ConfigurationError, HeldError, StorageError, UnavailableError
 from connectors.ledger import JournalledExport, Ledger, open_ledger
 from connectors.ledger.engine import HEAD, MIGRATIONS, migrate
 from connectors.ledger.leases import Holder
@@ -142,6 +142,14 @@ def test_a_ledger_that_cannot_be_opened_is_one_clear_error_without_the_password(
     with pytest.raises(ConfigurationError, match="NXP_LEDGER_URL") as caught:
         open_ledger(url, "acme.eu")
     assert "pw" not in str(caught.value)
+
+
+def test_a_ledger_below_a_file_or_at_a_folder_is_described_in_plain_words(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="a file stands where a folder is needed"):
+        open_ledger(f"sqlite:///{tmp_path}/file/ledger.db", "acme.eu")
+    with pytest.raises(StorageError, match="it is a folder"):
+        open_ledger(f"sqlite:///{tmp_path}", "acme.eu")
 
 
 def test_a_held_unit_is_refused_until_it_is_given_back(ledger: Ledger) -> None:
