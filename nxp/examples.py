@@ -27,7 +27,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "nxp init trial --sandbox",
     ),
     "settings": ("nxp settings", "nxp settings --json"),
-    "add": ("nxp add", "nxp add crashes boots", "nxp add --topic devices --dry-run"),
+    "add": ("nxp add", "nxp add crashes boots", "nxp add --topic stability --dry-run"),
     "export": (
         "nxp export devices",
         "nxp export crashes --from 2026-11-01 --to 2026-11-08",
@@ -63,7 +63,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "nql diff": ("nxp nql diff", "nxp nql diff devices"),
     "nql execute": (
         "nxp nql execute full_disks",
-        "nxp nql execute action_devices -p nql_id=get_disk_usage --csv",
+        "nxp nql execute devices --csv",
     ),
     "nql export": ("nxp nql export devices", "nxp nql export devices --compression GZIP"),
     "nql status": ("nxp nql status EXPORT", "nxp nql status EXPORT --url"),

@@ -66,6 +66,18 @@ def test_every_example_is_understood_by_the_command_it_is_shown_for() -> None:
             assert called.__module__.startswith("nxp.commands."), line
 
 
+@pytest.mark.parametrize("given", ["devices", "#devices"])
+def test_a_saved_query_is_named_with_or_without_its_mark(given: str) -> None:
+    app = build_app()
+    for words, name in (
+        (["nql", "execute", given], "query_id"),
+        (["nql", "export", given], "query_id"),
+        (["schema", "learn", "boots", "--query-id", given], "query_id"),
+    ):
+        _, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
+        assert bound.arguments[name] == "#devices"
+
+
 def test_every_argument_and_option_says_what_it_means() -> None:
     app = build_app()
     for command in EVERY:
