@@ -124,6 +124,8 @@ def add(
     project: Project, environ: Mapping[str, str], prefix: str, fields: Iterable[str]
 ) -> Completed:
     """Return variables with those of a project added where neither form of a name is set."""
+    # Each look into the process's own variables encodes the name and decodes the value.
+    environ = dict(environ)
     added: dict[str, str] = {}
     names: dict[str, str] = {}
     for field in fields:

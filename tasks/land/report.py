@@ -85,11 +85,12 @@ def report_run(run: Run, landed: LandedUnits) -> RunReport:
     """Move the watermark, and keep the report in the lake (`_runs`), Prefect and the ledger."""
     _settle_doubts(run, landed)
     report = build_report(run, landed, move_watermark(run))
-    plain = {**report.plain(), "exit_code": _exit_code(landed, report)}
-    run.parts.keep_report(report.state, plain, report.plain())
+    row = report.plain()
+    plain = {**row, "exit_code": _exit_code(landed, report)}
+    run.parts.keep_report(report.state, plain, row)
     metrics.watermark_moved(report.watermark, report.finished_at)
     logger.info("%s", summary(report))
-    emit_outcome(report.plain())
+    emit_outcome(row)
     show_report("export", report.tenant, report.dataset, markdown(report))
     show_freshness(run.plan.settings, run.ledger, report.tenant, report.finished_at)
     return report

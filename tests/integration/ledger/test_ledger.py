@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy.engine.interfaces import CacheStats
 
 from connectors.errors import ConfigurationError, HeldError, StorageError, UnavailableError
 from connectors.ledger import JournalledExport, Ledger, open_ledger
@@ -262,6 +263,24 @@ def test_two_processes_that_start_on_a_new_ledger_both_succeed(tmp_path: Path) -
     url = f"sqlite:///{tmp_path / 'new' / 'ledger.db'}"
     started = [fork("tests.program_once", program, url, env=os.environ) for _ in range(4)]
     assert [process.wait() for process in started] == [0, 0, 0, 0]
+
+
+def test_a_process_compiles_a_statement_once_however_often_it_opens_ledgers(
+    ledger_url: str,
+) -> None:
+    hits: list[object] = []
+
+    def note(*given: Any) -> None:
+        hits.append(given[4].cache_hit)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        for _ in range(2):
+            with open_ledger(ledger_url, "a.eu") as ledger:
+                ledger.units("d")
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert hits[-1] is CacheStats.CACHE_HIT
 
 
 def test_a_failure_is_recorded_and_does_not_undo_what_had_landed(ledger: Ledger) -> None:

@@ -208,7 +208,7 @@ def test_passing_faults_cost_nothing(made: Syncing, faults: list[str]) -> None:
         ("503@enrich", UnavailableError, NO_ANSWER),
         ("403@enrich", AccessError, "HTTP_403"),
         pytest.param("404@enrich", DataRefusedError, "HTTP_404", marks=pytest.mark.slow),
-        ("429-seconds@enrich", LimitReachedError, "HTTP_429"),
+        pytest.param("429-seconds@enrich", LimitReachedError, "HTTP_429", marks=pytest.mark.slow),
     ],
 )
 def test_a_tenant_that_takes_nothing_ends_the_run_and_apply_goes_on(

@@ -148,7 +148,7 @@ def test_what_was_acknowledged_and_lost_is_not_found(
         assert (file.rows()[0].reasons, file.raw()) == ((f"{OWNER}: not found",), ["nobody"])
 
 
-@pytest.mark.parametrize("form", ["local", "iso-ms", "utc"])
+@pytest.mark.parametrize("form", ["local", pytest.param("iso-ms", marks=pytest.mark.slow), "utc"])
 def test_values_of_every_kind_read_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
