@@ -39,6 +39,15 @@ _INSTEAD: Final = (
     (pl.UInt64, "CAST(… AS BIGINT)"),
     (pl.Int128, "CAST(… AS BIGINT)"),
 )
+# The same in Python, for what a transform returns.
+_CAST: Final = (
+    (pl.Decimal, ".cast(pl.Float64)"),
+    (pl.Datetime, '.dt.replace_time_zone("UTC")'),
+    (pl.List, ".cast(pl.List(pl.String))"),
+    (pl.UInt64, ".cast(pl.Int64)"),
+    (pl.Int128, ".cast(pl.Int64)"),
+    (pl.Struct, ".struct.json_encode()"),
+)
 
 
 def column_type(kind: pl.DataType) -> ColumnType | None:
@@ -59,10 +68,11 @@ def column_type(kind: pl.DataType) -> ColumnType | None:
     return _PLAIN.get(type(kind))
 
 
-def refused_type(kind: pl.DataType) -> str:
-    """Return in words that a type cannot land, and what to write instead."""
-    instead = next((text for each, text in _INSTEAD if isinstance(kind, each)), None)
-    return f"its type {_named(kind)} cannot land: write {instead or 'CAST(… AS VARCHAR)'}"
+def refused_type(kind: pl.DataType, *, in_python: bool = False) -> str:
+    """Return in words that a type cannot land, and what to write instead, in SQL or in Python."""
+    known, text = (_CAST, ".cast(pl.String)") if in_python else (_INSTEAD, "CAST(… AS VARCHAR)")
+    instead = next((words for each, words in known if isinstance(kind, each)), text)
+    return f"its type {_named(kind)} cannot land: write {instead}"
 
 
 def landed(values: pl.Expr, kind: pl.DataType) -> pl.Expr:

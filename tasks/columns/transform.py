@@ -146,7 +146,7 @@ class Transform:
                     f"returns a column whose name is reserved or not a-z, 0-9, _: {name}"
                 )
             elif column_type(kind) is None:
-                problems.append(f"returns {name}, but {refused_type(kind)}")
+                problems.append(f"returns {name}, but {refused_type(kind, in_python=True)}")
         problems += [
             f"drops {name}, which a check names"
             for check in self.specification.checks

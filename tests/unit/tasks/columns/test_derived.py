@@ -188,6 +188,10 @@ def now(rows):
     return rows.with_columns(seen=pl.lit(time.perf_counter_ns()))
 
 
+def untyped(rows):
+    return rows.with_columns(z=pl.struct("name", "size"))
+
+
 def sorts(rows):
     return rows.sort("name", descending=True)
 
@@ -235,6 +239,7 @@ def test_a_transform_may_add_change_and_drop_columns_and_leave_rows_out(tmp_path
         ("own:retimes", "changes the type of at"),
         ("own:reserved", "reserved or not a-z, 0-9, _: _nxp_x; returns y, but its type null"),
         ("own:fails_always", r"raises RuntimeError \(own.py, line \d+\) on a frame without rows"),
+        ("own:untyped", r"z, but its type struct cannot land: write \.struct\.json_encode\(\)$"),
         ("own:nothing", "own has no function nothing"),
         ("own:KEPT", "own has no function KEPT"),
         ("nowhere:f", "no installed module nowhere"),
