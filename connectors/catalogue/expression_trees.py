@@ -27,7 +27,9 @@ _OF_ONE_ROW: Final = {
     "Boolean": {"Not", "IsNull", "IsNotNull", "IsNan", "IsNotNan", "IsFinite", "IsInfinite"},
     "Bitwise": {"CountOnes", "CountZeros"},
 }
-_COMPARISONS: Final = frozenset({"Eq", "NotEq", "Lt", "LtEq", "Gt", "GtEq"})
+_COMPARISONS: Final = {"Eq", "NotEq", "Lt", "LtEq", "Gt", "GtEq"}
+# IS NOT DISTINCT FROM, for which a null is a value.
+_WITH_NULLS: Final = {"EqValidity", "NotEqValidity"}
 _NULL: Final = {"Literal": {"Scalar": {"Null": "Null"}}}
 _DIVISIONS: Final = {"TrueDivide", "RustDivide", "FloorDivide", "Modulus", "Divide"}
 _SQL_DIVISIONS: Final = {"Div", "IntDiv", "Rem"}
@@ -48,9 +50,6 @@ _EVERY: Final = {
 }
 _TRUNCATE: Final = {"TemporalExpr": "Truncate"}
 _PADDING: Final = {"PadStart", "PadEnd"}
-_COMPARISONS: Final = {
-    *("Eq", "NotEq", "Lt", "LtEq", "Gt", "GtEq", "EqValidity", "NotEqValidity"),
-}
 _SUMS: Final = {"Plus", "Minus", "Multiply"}
 _SQL_SUMS: Final = {"Plus", "Minus", "Mul"}
 _AGGREGATES: Final = {"Agg", "Len", "Correlation", "Quantile", "NullCount", "NUnique", "Boolean"}
@@ -141,7 +140,7 @@ class TreeReader:
                 "a comparison with NULL is true for no row: write IS NULL or IS NOT NULL"
             )
         sides = [self.read(parts["left"]), self.read(parts["right"])]
-        if parts["op"] in _COMPARISONS:
+        if parts["op"] in _COMPARISONS | _WITH_NULLS:
             _check_compared([kind for each in sides if (kind := self._kind(each))])
         if parts["op"] in _DIVISIONS:
             sides[1] = self._divisor(*sides)
