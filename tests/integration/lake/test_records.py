@@ -257,7 +257,13 @@ def test_changes_are_for_the_account_that_made_them() -> None:
                 views.execute("FROM _changes")
 
 
-def test_a_database_of_views_has_records_that_were_written_later(site: Site) -> None:
+@pytest.mark.parametrize(
+    "kind", ["folder_site", pytest.param("bucket_site", marks=pytest.mark.slow)]
+)
+def test_a_database_of_views_has_records_that_were_written_later(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    site: Site = request.getfixturevalue(kind)
     lake = site.lake
     publish(lake, "one")
     write_run(lake, REPORTS[0])
