@@ -21,7 +21,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     ),
     "unable to open": (
         StorageError,
-        ": the database file cannot be opened or made: it is a folder, or may not be written",
+        ": the database file cannot be opened or made: it is a folder, read-only, or forbidden",
     ),
     "disk is full": (StorageError, ": the disk is full: free some space"),
     "disk I/O": (

@@ -358,7 +358,7 @@ def test_the_raw_operations_start_watch_and_download_an_export(
     again = nxp("nql", "download", export_id, "--to", str(target))
     assert_one_line(again, 2, "exists already")
     assert_one_line(nxp("nql", "execute", "#nope"), 3, "#nope")
-    assert_one_line(nxp("nql", "execute", "nope"), 2, "nope")
+    assert_one_line(nxp("nql", "execute", "nope"), 3, "no saved query #nope")
     assert_one_line(nxp("nql", "status", "nope"), 2, "has no export 'nope'")
 
 

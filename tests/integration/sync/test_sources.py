@@ -330,7 +330,7 @@ def test_check_validates_syncs_and_tells_what_is_not_connected(
 ) -> None:
     assert run(["check"]) == 0
     said = capsys.readouterr().err
-    assert "7 datasets, 3 syncs, 10 actions and 25 questions are valid" in said
+    assert "7 datasets, 3 syncs, 10 actions and 26 questions are valid" in said
     assert "cmdb_devices: cannot run yet: NXP_SOURCE_CMDB_URL is not set" in said
     monkeypatch.setenv("NXP_SOURCE_CMDB_URL", "https://company.service-now.com")
     assert run(["check"]) == 3
