@@ -161,7 +161,7 @@ def run(arguments: Sequence[str]) -> int:  # noqa: PLR0911 - one return for each
     except CycloptsError as error:
         from nxp.usage import in_words  # noqa: PLC0415 - only after a mistake
 
-        return _say(in_words(error, _command(arguments)), USAGE)
+        return _say(_one_line(in_words(error, _command(arguments))), USAGE)
     except PipelineError as error:
         excerpt = error.excerpt if isinstance(error, SqlError) else ()
         return _say("\n".join([_one_line(error), *map(as_text, excerpt)]), error.exit_code)
@@ -219,7 +219,7 @@ def _say(line: str, code: int) -> int:
     return code
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: object) -> str:
     return " ".join(str(error).split())
 
 

@@ -1,11 +1,11 @@
 """What commands that land share: plans and reports, printed."""
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from connectors.counting import number_doing, number_of
+from connectors.counting import first_of, number_doing, number_of
 from connectors.errors import PartlyDoneError
 from nxp.output import print_json, print_table, say
 
@@ -126,20 +126,15 @@ def _say_columns(report: Mapping[str, Any]) -> None:
     added = dict.fromkeys(name for unit in units for name in unit["columns_added"])
     if not absent:
         return
-    undeclared = f"; undeclared columns came: {_some(added)}" if added else ""
+    undeclared = f"; undeclared columns came: {first_of(added, COLUMNS_SHOWN)}" if added else ""
     came = number_doing(
         len(absent), "declared column", "did not come and is", "did not come and are"
     )
     say(
-        f"warning: {report['dataset']}: {came} null: {_some(absent)}{undeclared}; compare the "
+        f"warning: {report['dataset']}: {came} null: "
+        f"{first_of(absent, COLUMNS_SHOWN)}{undeclared}; compare the "
         f"saved query in Nexthink with nxp datasets {report['dataset']} --nql"
     )
-
-
-def _some(names: Collection[str]) -> str:
-    shown = ", ".join(list(names)[:COLUMNS_SHOWN])
-    more = len(names) - COLUMNS_SHOWN
-    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _say_special(dataset: str, unit: Mapping[str, Any]) -> None:

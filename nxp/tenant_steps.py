@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from connectors.counting import first_of
 from nxp.answers.steps import State, Step
 
 _CREDENTIAL: Final = "Administration → API credentials (part Account Management)"
@@ -110,7 +111,7 @@ def _saved_queries(query_ids: Sequence[str], outcomes: Mapping[str, str]) -> Ste
     asked = [each for each in query_ids if each in outcomes]
     do = f"{_QUERIES} → New NQL API query; nxp nql queries --to-paste prints what to paste"
     if missing:
-        return Step(name, State.MISSING, f"{_some(missing)}: {do}")
+        return Step(name, State.MISSING, f"{first_of(missing, _SHOWN)}: {do}")
     if query_ids and len(asked) == len(query_ids):
         return Step(name, State.OK, "")
     return Step(name, State.UNKNOWN, f"{do}; nxp nql diff compares them")
@@ -119,8 +120,8 @@ def _saved_queries(query_ids: Sequence[str], outcomes: Mapping[str, str]) -> Ste
 def _to_act(uses: Mapping[str, Sequence[str]]) -> Iterator[Step]:
     if uses["syncs"]:
         do = (
-            f"for {_some(uses['syncs'])}: Administration → create each custom field of the sync's "
-            "YAML as a manual custom field"
+            f"for {first_of(uses['syncs'], _SHOWN)}: Administration → create each custom field "
+            "of the sync's YAML as a manual custom field"
         )
         yield Step("custom fields", State.UNKNOWN, do)
     if uses["actions"]:
@@ -138,8 +139,3 @@ def _is(*, missing: bool, do: str) -> tuple[State, str]:
 def _any_about(problems: Iterable[str], names: str) -> bool:
     about = re.compile(_ABOUT.format(names), re.IGNORECASE)
     return any(about.search(problem) for problem in problems)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

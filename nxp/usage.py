@@ -21,8 +21,7 @@ def in_words(error: CycloptsError, command: str) -> str:
         error: what the command line was refused with.
         command: as a person types it, such as `nxp act plan`.
     """
-    said = _said(error, command) or " ".join(str(error).split())
-    return f"{said} (see {command} --help)"
+    return f"{_said(error, command) or error} (see {command} --help)"
 
 
 def _said(error: CycloptsError, command: str) -> str | None:

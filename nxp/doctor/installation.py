@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.catalogue import read_datasets
+from connectors.counting import first_of
 from connectors.errors import ConfigurationError, PipelineError, StorageError
 from connectors.lake import Lake
 from connectors.ledger import HEAD, Ledger, ledger_version, open_ledger
@@ -162,7 +163,7 @@ def _agreement(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Fi
 def _left_behind(ledger: Ledger) -> Iterator[Finding]:
     lapsed = ledger.lapsed_leases()
     if lapsed:
-        what = f"{len(lapsed)} leases have expired: {_some(lapsed)}"
+        what = f"{len(lapsed)} leases have expired: {first_of(lapsed, SHOWN)}"
         yield warn("leases", what, do="the next run takes them over; see nxp runs")
     else:
         yield ok("leases", "none was left behind")
@@ -172,7 +173,7 @@ def _left_behind(ledger: Ledger) -> Iterator[Finding]:
         if run["state"] == "interrupted" and run["finished_at"] is None
     ]
     if gone:
-        what = f"{len(gone)} runs ended without reporting: {_some(gone)}"
+        what = f"{len(gone)} runs ended without reporting: {first_of(gone, SHOWN)}"
         yield warn("runs", what, do="the next run of any dataset closes them and cleans up")
 
 
@@ -197,8 +198,3 @@ def _freshness(settings: Settings, ledger: Ledger, now: datetime) -> Iterator[Fi
 def _age(age: timedelta) -> str:
     hours = age // timedelta(hours=1)
     return f"{hours} hours" if hours < 72 else f"{hours // 24} days"  # noqa: PLR2004 - three days
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")

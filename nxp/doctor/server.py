@@ -21,6 +21,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.settings import get_current_settings
 
 from connectors.actions import ActionSpecification
+from connectors.counting import first_of
 from connectors.errors import ConfigurationError, UnavailableError
 from connectors.settings.installation import Settings
 from nxp.deployment.automations import AutomationEntry, Ids, resolve
@@ -156,8 +157,7 @@ def _missing(check: str, names: Sequence[str]) -> Iterator[Finding]:
     if len(names) == 1:
         yield fail(check, f"{names[0]} is missing on the server", do=DEPLOY, code=DRIFTED)
     elif names:
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        what = f"{len(names)} are missing on the server: {', '.join(names[:SHOWN])}{more}"
+        what = f"{len(names)} are missing on the server: {first_of(names, SHOWN)}"
         yield fail(check, what, do=DEPLOY, code=DRIFTED)
 
 
@@ -246,5 +246,4 @@ def _read(client: SyncPrefectClient, state: FlowRunFilterState) -> list[FlowRun]
 
 
 def _some(runs: list[FlowRun]) -> str:
-    more = len(runs) - SHOWN
-    return ", ".join(run.name for run in runs[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return first_of([run.name for run in runs], SHOWN)

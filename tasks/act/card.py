@@ -12,7 +12,7 @@ import polars as pl
 
 from connectors.actions import ActionKind
 from connectors.catalogue.specification import describe
-from connectors.counting import number_of
+from connectors.counting import first_of, number_of
 from connectors.errors import UsageError
 from connectors.ledger import ActionPlanRecord
 from tasks.act.checks import ActionDescription
@@ -190,9 +190,7 @@ def _on(summary: Mapping[str, Any], card: Mapping[str, Any], names: Sequence[str
     said = " and ".join(parts) or number_of(summary["targets"], "target")
     if not names:
         return said
-    more = len(names) - _NAMES_SHOWN
-    listed = ", ".join(names[:_NAMES_SHOWN])
-    return f"{said}: {listed}{f' and {more:,} more' if more > 0 else ''}"
+    return f"{said}: {first_of(names, _NAMES_SHOWN)}"
 
 
 def _until(record: ActionPlanRecord, card: Mapping[str, Any]) -> str:

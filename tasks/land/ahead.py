@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 from connectors.errors import HeldError, PipelineError
 from connectors.ledger import ExportSlot
@@ -26,26 +24,15 @@ logger = logging.getLogger(__name__)
 class ExportsAhead:
     """Starts the first export of each of the next plans, once a run has started its own.
 
-    Each has a slot until the end of the run, so the tenant never works on more exports at once than
-    it may. Where no slot is free, or the tenant refuses, nothing more is started: the dataset's own
-    run does it, and reports what is wrong.
+    Each has a slot until `slots` is closed, at the end of the run, so the tenant never works on
+    more exports at once than it may. Where no slot is free, or the tenant refuses, nothing more is
+    started: the dataset's own run does it, and reports what is wrong.
     """
 
-    def __init__(self, plans: Iterable[Plan]) -> None:
+    def __init__(self, plans: Iterable[Plan], slots: ExitStack) -> None:
         self._plans = iter(plans)
-        self._slots = ExitStack()
+        self._slots = slots
         self._lock = Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._slots.close()
 
     def start(self, run: Run) -> None:
         """Start what has not been started; a second thread of the run has nothing left to do."""

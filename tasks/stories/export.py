@@ -7,7 +7,7 @@ run is resumed.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -64,9 +64,9 @@ def land_plan(
         sleep: waits.
         following: plans that are landed next: their exports are started while this one waits.
     """
-    with open_run(plan, clock, sleep) as run, ExportsAhead(following) as ahead:
+    with open_run(plan, clock, sleep) as run, ExitStack() as slots:
         begin_backfill(run)
-        landed = land(run, partial(land_unit, ahead=ahead))
+        landed = land(run, partial(land_unit, ahead=ExportsAhead(following, slots)))
         report = report_run(run, landed)
         finish_backfill(run, landed)
         raise_unless_complete(landed, report)

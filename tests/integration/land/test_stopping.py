@@ -33,7 +33,7 @@ def made(tmp_path: Path) -> Iterator[Place]:
 
 
 def landing(made: Place, **env: str) -> Any:
-    """Start a back-fill of 24 windows, the first of which are empty and known to be so."""
+    """Start a back-fill of 24 windows; the first ones are empty and known to be so."""
     words = (NOW.isoformat(), "crashes", "2026-11-18", "2026-11-20", "missing")
     kept = {"NEXTHINK_TENANT_RETENTION": "30d"}
     return start("tests.land_once", *words, env={**made.environment, **kept, **env})
